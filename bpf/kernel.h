@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * The few kernel types the programs read, for CO-RE: only names and members matter,
+ * the offsets come from the running kernel's BTF. Newest kernel first where they differ.
+ */
+#ifndef PINLEAK_BPF_KERNEL_H
+#define PINLEAK_BPF_KERNEL_H
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef unsigned short umode_t;
+typedef __u32 kdev_t;
+
+struct mm_struct;
+
+struct inode {
+	umode_t i_mode;
+	kdev_t i_rdev;
+};
+
+struct file_operations;
+
+struct file {
+	struct inode *f_inode;
+	const struct file_operations *f_op;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct thread_info {
+	__u32 status; /* x86: TS_COMPAT during a 32-bit system call */
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int flags;
+	int pid;
+	int tgid;
+	struct task_struct *group_leader;
+	__u64 start_boottime;
+	char comm[16];
+	struct files_struct *files;
+	struct mm_struct *mm;
+};
+
+struct mm_struct {
+	struct task_struct *owner; /* CONFIG_MEMCG */
+};
+
+struct module {
+	char name[56];
+	const char *srcversion;
+};
+
+#ifdef __TARGET_ARCH_x86
+struct pt_regs {
+	unsigned long r8;
+	unsigned long di;
+	unsigned long orig_ax;
+};
+#endif
+
+#pragma clang attribute pop
+
+#define PF_IO_WORKER   0x00000010 /* include/linux/sched.h */
+#define PF_USER_WORKER 0x00004000 /* since 6.4 */
+#define PF_KTHREAD     0x00200000
+#define TS_COMPAT      0x0002 /* arch/x86/include/asm/thread_info.h */
+
+#endif

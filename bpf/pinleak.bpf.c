@@ -1,0 +1,1080 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+/*
+ * The programs that watch pins being taken and dropped.
+ *
+ * They are written for roles, not for functions: user space reads the kernel's BTF, decides
+ * which function plays which role (kernel/plan.c), and fills hooks[]. Nothing here compares
+ * kernel versions.
+ *
+ * The rule that keeps the books honest: claims on a folio only grow, the folio's own pin count
+ * tells how many pins are left, and core/proof.c concludes from both. A release that is missed
+ * can therefore never accuse anybody.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "kernel.h"
+#include "record.h"
+
+#define EINTR	    4
+#define E2BIG	    7
+#define EAGAIN	    11
+#define EEXIST	    17
+#define EINPROGRESS 115
+#define ERESTARTSYS 512 /* this and beyond never reach user space */
+
+#define LOCK_TRIES 64
+
+/* From BTF, before loading. */
+const volatile struct pl_hook hooks[PL_HOOKS] = {};
+const volatile struct pl_layout layout = {};
+const volatile __u8 syscall_file_arg[PL_SYSCALLS] = {}; /* argument number + 1, 0: none */
+const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
+const volatile __u32 own_tgid = 0;
+
+/* Calibrated or chosen while running. */
+__u64 foll_pin = 0;	    /* FOLL_PIN of this kernel */
+__u64 foll_learned = 0;	    /* flags of the last release by our own process */
+__u64 zero_page = 0;	    /* struct page of the shared zero page: never pinned */
+__u32 sample_mask = 0;	    /* a folio is chosen when hash & mask is 0 */
+__u32 deep = 0;		    /* the acquire hooks write the ledger, the API hooks do not */
+
+struct scratch {
+	struct pl_site site;
+	struct pl_page page;
+	struct pl_owner owner;
+};
+
+/* A call that takes pins, while it runs. Key: thread id. */
+struct call {
+	__u64 id; /* time it began; the low 16 bits count its API calls */
+	__u64 owner;
+	__s64 net; /* pins taken less pins dropped inside the API call */
+	__u32 in_api;
+	__u32 in_syscall;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct pl_page);
+} pages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct pl_owner);
+} owners SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct pl_site);
+} sites SEC(".maps");
+
+/* Open files that pins came through: struct file -> id. Left by __fput(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} files SEC(".maps");
+
+/* When a file id's last reference went. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} file_ends SEC(".maps");
+
+/* Files created inside a pinning call (a dma-buf): struct file -> owner they keep alive. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u64);
+} file_links SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct call);
+} calls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct pl_failure);
+} failures SEC(".maps");
+
+struct unload_key {
+	char name[PL_MODNAME];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 256);
+	__type(key, struct unload_key);
+	__type(value, struct pl_unload);
+} unloads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PL_STATS);
+	__type(key, __u32);
+	__type(value, __u64);
+} stats SEC(".maps");
+
+/*
+ * One scratch a hook slot: a program may be preempted by another one on its processor, but the
+ * kernel never runs the same program twice there (__bpf_prog_enter_recur).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PL_HOOKS);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline void count(__u32 stat, __u64 n)
+{
+	__u64 *v = bpf_map_lookup_elem(&stats, &stat);
+
+	if (v)
+		__sync_fetch_and_add(v, n);
+}
+
+static __always_inline __u64 mix(__u64 h, __u64 v)
+{
+	h = (h ^ v) * 0x9E3779B97F4A7C15ULL; /* 2^64 / golden ratio */
+	return h ^ (h >> 29);
+}
+
+static __always_inline __u64 peek64(__u64 addr)
+{
+	__u64 v = 0;
+
+	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
+	return v;
+}
+
+static __always_inline __u32 peek32(__u64 addr)
+{
+	__u32 v = 0;
+
+	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
+	return v;
+}
+
+/* ---- page structures ---------------------------------------------------------------- */
+
+static __always_inline int is_head(__u64 page)
+{
+	return (peek64(page + layout.flags) >> layout.head_bit) & 1;
+}
+
+/*
+ * compound_head(). With hugetlb vmemmap optimisation the tail struct pages are mapped onto the
+ * head's, so one that starts a page of struct pages looks like a head: its neighbour tells
+ * (page_fixed_fake_head()).
+ */
+static __always_inline __u64 folio_of(__u64 page)
+{
+	__u64 head = peek64(page + layout.compound_head);
+
+	if (head & 1)
+		return head - 1;
+	if (!(page & (layout.base_page - 1)) && is_head(page)) {
+		head = peek64(page + layout.page_size + layout.compound_head);
+		if (head & 1)
+			return head - 1;
+	}
+	return page;
+}
+
+/* Pins by the folio's own count: GUP_PIN_COUNTING_BIAS is 1 << 10 in every version. */
+static __always_inline __u32 folio_pins(__u64 folio, __u8 *order)
+{
+	__s32 n;
+
+	if (is_head(folio)) {
+		bpf_probe_read_kernel(order, 1, (void *)(folio + layout.order));
+		n = peek32(folio + layout.pincount);
+	} else {
+		*order = 0;
+		n = (__s32)peek32(folio + layout.refcount) >> 10;
+	}
+	return n > 0 ? n : 0;
+}
+
+/* PAGE_MAPPING_ANON is the lowest bit of the mapping in every version. */
+static __always_inline __u8 folio_memory(__u64 folio)
+{
+	__u64 mapping = peek64(folio + layout.mapping);
+
+	return !mapping ? PL_MEM_UNKNOWN : mapping & 1 ? PL_MEM_ANON : PL_MEM_FILE;
+}
+
+static __always_inline int is_chosen(__u64 folio)
+{
+	return !(((folio * 0x9E3779B97F4A7C15ULL) >> 40) & sample_mask);
+}
+
+/* ---- who is it ---------------------------------------------------------------------- */
+
+static __always_inline void site_names(struct pl_site *site)
+{
+	for (__u32 i = 0; i < PL_FRAMES; i++) {
+		__u64 ip = site->ip[i];
+
+		if (i >= site->nr)
+			break;
+		/* Resolved by the kernel at once: the names outlive an unloading of the module. */
+		bpf_snprintf(site->sym[i], PL_SYM, "%pB", &ip, sizeof(ip));
+	}
+}
+
+static __noinline __u64 site_store(struct scratch *s, __u64 key)
+{
+	long err;
+
+	if (!s)
+		return 0;
+	s->site.first_ns = bpf_ktime_get_ns();
+	site_names(&s->site);
+	err = bpf_map_update_elem(&sites, &key, &s->site, BPF_NOEXIST);
+	if (err && err != -EEXIST)
+		count(PL_LOST_SITES, 1);
+	return key;
+}
+
+static __always_inline __u64 site_get(void *ctx, struct scratch *s)
+{
+	__u64 h = 0x70696e6c65616bULL;
+	long len = bpf_get_stack(ctx, s->site.ip, sizeof(s->site.ip), 0);
+
+	if (len <= 0) {
+		count(PL_LOST_STACK, 1);
+		return 0;
+	}
+	s->site.nr = (__u32)len / 8;
+	s->site.truncated = s->site.nr >= PL_FRAMES;
+	if (s->site.truncated)
+		count(PL_TRUNC_STACK, 1);
+	for (__u32 i = 0; i < PL_FRAMES; i++) {
+		if (i >= s->site.nr)
+			break;
+		h = mix(h, s->site.ip[i]);
+	}
+	if (bpf_map_lookup_elem(&sites, &h))
+		return h;
+	return site_store(s, h);
+}
+
+/* The file descriptor argument of the current system call, as an open file. */
+static __always_inline __u64 syscall_file(struct task_struct *task, __u32 *nr_out)
+{
+#ifdef __TARGET_ARCH_x86
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	struct fdtable *fdt;
+	struct file **fds, *file = 0;
+	__u64 nr, fd;
+	__u8 arg;
+
+	if (BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+		return 0; /* 32-bit numbers and registers */
+	nr = BPF_CORE_READ(regs, orig_ax);
+	if (nr >= PL_SYSCALLS)
+		return 0;
+	*nr_out = nr;
+	arg = syscall_file_arg[nr];
+	if (!arg)
+		return 0;
+	fd = (__u32)(arg == 5 ? BPF_CORE_READ(regs, r8) : BPF_CORE_READ(regs, di));
+	fdt = BPF_CORE_READ(task, files, fdt);
+	if (!fdt || fd >= BPF_CORE_READ(fdt, max_fds))
+		return 0;
+	fds = BPF_CORE_READ(fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), fds + fd);
+	return (__u64)file;
+#else
+	return 0;
+#endif
+}
+
+static __always_inline __u64 file_id(__u64 file)
+{
+	__u64 id, *known = bpf_map_lookup_elem(&files, &file);
+
+	if (known)
+		return *known;
+	id = (bpf_ktime_get_ns() << 8) | (bpf_get_smp_processor_id() & 0xff);
+	if (bpf_map_update_elem(&files, &file, &id, BPF_NOEXIST)) {
+		known = bpf_map_lookup_elem(&files, &file);
+		if (known)
+			return *known;
+		count(PL_LOST_FILES, 1);
+		return 0;
+	}
+	return id;
+}
+
+static __always_inline void owner_process(struct pl_owner *o, struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	o->tgid = BPF_CORE_READ(task, tgid);
+	o->start_ns = BPF_CORE_READ(leader, start_boottime);
+	bpf_probe_read_kernel_str(o->comm, sizeof(o->comm), leader->comm);
+}
+
+static __always_inline void owner_file(struct pl_owner *o, struct task_struct *task,
+				       __u32 *syscall)
+{
+	struct file *file = (struct file *)syscall_file(task, syscall);
+
+	if (!file)
+		return;
+	o->file_id = file_id((__u64)file);
+	o->fops = (__u64)BPF_CORE_READ(file, f_op);
+	o->mode = BPF_CORE_READ(file, f_inode, i_mode);
+	o->rdev = BPF_CORE_READ(file, f_inode, i_rdev);
+}
+
+/* A worker pins on behalf of somebody: the mm's owner, where the kernel keeps it. */
+static __always_inline void owner_of_mm(struct pl_owner *o, __u64 mm)
+{
+	struct task_struct *task = 0;
+
+	if (!mm || !bpf_core_field_exists(((struct mm_struct *)0)->owner))
+		return;
+	task = BPF_CORE_READ((struct mm_struct *)mm, owner);
+	if (task)
+		owner_process(o, task);
+}
+
+static __noinline __u64 owner_store(struct scratch *s)
+{
+	struct pl_owner *known;
+	__u64 key = 0;
+
+	if (!s)
+		return 0;
+	key = mix(mix(mix(mix(0, s->owner.site), s->owner.file_id), s->owner.tgid),
+		  s->owner.start_ns);
+	known = bpf_map_lookup_elem(&owners, &key);
+	if (known) {
+		known->last_ns = s->owner.last_ns;
+		return key;
+	}
+	if (bpf_map_update_elem(&owners, &key, &s->owner, BPF_NOEXIST) == -E2BIG)
+		count(PL_LOST_OWNERS, 1);
+	return key;
+}
+
+static __always_inline __u64 owner_get(void *ctx, __u32 slot, __u32 *syscall)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+	__u32 flags = BPF_CORE_READ(task, flags);
+	__u64 mm = 0;
+
+	if (!s)
+		return 0;
+	__builtin_memset(&s->owner, 0, sizeof(s->owner));
+	s->owner.site = site_get(ctx, s);
+	s->owner.first_ns = s->owner.last_ns = bpf_ktime_get_ns();
+	if (flags & PF_KTHREAD) {
+		s->owner.worker = 1;
+		if (hooks[slot].mm_arg >= 0)
+			bpf_get_func_arg(ctx, hooks[slot].mm_arg, &mm);
+		owner_of_mm(&s->owner, mm);
+	} else {
+		owner_process(&s->owner, task);
+		if (!(flags & (PF_IO_WORKER | PF_USER_WORKER)))
+			owner_file(&s->owner, task, syscall);
+	}
+	return owner_store(s);
+}
+
+/* ---- calls -------------------------------------------------------------------------- */
+
+/* Numbers the call that is taking pins; 0 when its end will not be seen. */
+static __always_inline __u64 call_of_syscall(__u64 owner, __u32 syscall)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct call *known, fresh = {};
+
+	if (syscall >= PL_SYSCALLS || !syscall_exit_seen[syscall])
+		return 0;
+	known = bpf_map_lookup_elem(&calls, &tid);
+	if (known) {
+		known->owner = owner;
+		return known->id;
+	}
+	fresh.id = bpf_ktime_get_ns() << 16;
+	fresh.owner = owner;
+	fresh.in_syscall = 1;
+	if (bpf_map_update_elem(&calls, &tid, &fresh, BPF_ANY)) {
+		count(PL_LOST_CALLS, 1);
+		return 0;
+	}
+	return fresh.id;
+}
+
+/* Has the call given up? Not when it will be tried again or goes on without its caller. */
+static __always_inline int is_failure(__s64 ret)
+{
+	return ret < 0 && ret > -ERESTARTSYS && ret != -EINTR && ret != -EAGAIN &&
+	       ret != -EINPROGRESS;
+}
+
+static __always_inline void call_failed(__u64 id, __s64 ret)
+{
+	struct pl_failure f = {.ns = bpf_ktime_get_ns(), .ret = ret};
+
+	if (bpf_map_update_elem(&failures, &id, &f, BPF_ANY))
+		count(PL_LOST_CALLS, 1);
+}
+
+static __always_inline int call_is_bad(__u64 id)
+{
+	__u64 whole = id & ~0xffffULL;
+
+	return bpf_map_lookup_elem(&failures, &id) || bpf_map_lookup_elem(&failures, &whole);
+}
+
+/* ---- the ledger --------------------------------------------------------------------- */
+
+/*
+ * Two processors may meet in one record; a release may even interrupt an acquire on the same
+ * processor, where waiting would never end. So: try for a while, then mark the record as torn,
+ * and it will not be used as proof.
+ */
+static __always_inline int page_lock(struct pl_page *p)
+{
+	for (int i = 0; i < LOCK_TRIES; i++)
+		if (!__sync_val_compare_and_swap(&p->lock, 0, 1))
+			return 1;
+	p->torn = 1;
+	count(PL_CONTENDED, 1);
+	return 0;
+}
+
+static __always_inline void page_unlock(struct pl_page *p)
+{
+	__sync_val_compare_and_swap(&p->lock, 1, 0);
+}
+
+static __always_inline void slot_add(struct pl_slot *c, __u64 call, __u32 refs)
+{
+	if (c->call != call) {
+		if (c->call && call_is_bad(c->call))
+			c->refs_bad += c->refs_call;
+		c->call = call;
+		c->refs_call = 0;
+	}
+	c->refs_call += refs;
+	c->refs += refs;
+}
+
+static __always_inline void claim_add(struct pl_page *p, __u64 owner, __u64 call, __u32 refs)
+{
+	for (int i = 0; i < PL_SLOTS; i++) {
+		struct pl_slot *c = &p->slot[i];
+
+		if (i < p->nr_slots) {
+			if (c->owner != owner)
+				continue;
+			slot_add(c, call, refs);
+			return;
+		}
+		__builtin_memset(c, 0, sizeof(*c));
+		c->owner = owner;
+		slot_add(c, call, refs);
+		p->nr_slots = i + 1;
+		return;
+	}
+	p->extra += refs;
+	count(PL_SLOTS_FULL, refs);
+}
+
+/* Nothing that was claimed before is still pinned: begin anew. */
+static __always_inline void page_reset(struct pl_page *p, __u32 base, __u64 now)
+{
+	p->first_ns = now;
+	p->base = base;
+	p->extra = 0;
+	p->nr_slots = 0;
+	p->nr_rels = 0;
+	p->torn = 0;
+}
+
+static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u64 now)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+	long err;
+
+	if (!s)
+		return 0;
+	__builtin_memset(&s->page, 0, sizeof(s->page));
+	s->page.first_ns = now;
+	s->page.lock = 1; /* ours until the claim is in */
+	err = bpf_map_update_elem(&pages, &folio, &s->page, BPF_NOEXIST);
+	if (err && err != -EEXIST) {
+		count(err == -E2BIG ? PL_LOST_PAGES : PL_LOST_BUSY, 1);
+		return 0;
+	}
+	if (err) /* another processor was first: its record will do */
+		return 0;
+	return bpf_map_lookup_elem(&pages, &folio);
+}
+
+/* The folio's record, locked; made when there is none. */
+static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, __u32 before, __u64 now)
+{
+	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
+
+	if (p && page_lock(p)) {
+		if (!p->dead) {
+			if (before <= p->base || !p->nr_slots)
+				page_reset(p, before, now);
+			return p;
+		}
+		page_unlock(p); /* the sweep has just deleted it */
+	} else if (p) {
+		return 0;
+	}
+	p = page_create(folio, slot, now);
+	if (p) {
+		page_reset(p, before, now);
+		return p;
+	}
+	p = bpf_map_lookup_elem(&pages, &folio);
+	return p && page_lock(p) ? p : 0;
+}
+
+/* Books refs pins of a chosen folio. The pins are already in the folio's count. */
+static __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, __u32 slot)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct pl_page *p;
+	__u8 order = 0;
+	__u32 pins;
+
+	pins = folio_pins(folio, &order);
+	if (!pins)
+		return 0; /* a page that is never pinned, or already released again */
+	p = page_get(folio, slot, pins > refs ? pins - refs : 0, now);
+	if (!p)
+		return 0;
+	p->last_ns = now;
+	p->order = order;
+	claim_add(p, owner, call, refs);
+	page_unlock(p);
+	return 0;
+}
+
+static __always_inline void release_add(struct pl_page *p, __u64 site, __u32 refs)
+{
+	for (int i = 0; i < PL_RELS; i++) {
+		struct pl_release *r = &p->rel[i];
+
+		if (i < p->nr_rels && r->site != site)
+			continue;
+		if (i >= p->nr_rels) {
+			r->site = site;
+			r->refs = 0;
+			p->nr_rels = i + 1;
+		}
+		r->refs += refs;
+		return;
+	}
+	count(PL_REL_UNTRACED, refs);
+}
+
+/* Called before the pins leave the folio's count. */
+static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __u32 slot)
+{
+	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
+	__u32 pins;
+	__u64 site;
+	__u8 order;
+
+	if (!p || !p->nr_slots) {
+		count(PL_REL_UNKNOWN, refs);
+		return;
+	}
+	pins = folio_pins(folio, &order);
+	if (!page_lock(p))
+		return;
+	if (pins <= refs) {
+		page_reset(p, 0, p->first_ns);
+	} else if (p->nr_slots == 1 && !p->base && !p->extra) {
+		p->slot[0].released += refs;
+	} else {
+		/* Several could be meant: the path that releases says which driver it is. */
+		struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+
+		site = s ? site_get(ctx, s) : 0;
+		release_add(p, site, refs);
+	}
+	page_unlock(p);
+}
+
+/* ---- hooks that take pins ----------------------------------------------------------- */
+
+static __always_inline int is_pin(void *ctx, __u32 slot)
+{
+	__u64 flags = 0;
+
+	if (hooks[slot].flags_arg < 0)
+		return 1;
+	bpf_get_func_arg(ctx, hooks[slot].flags_arg, &flags);
+	if (own_tgid && (__u32)(bpf_get_current_pid_tgid() >> 32) == own_tgid)
+		foll_learned = (__u32)flags;
+	return (__u32)flags & foll_pin ? 1 : 0;
+}
+
+static __always_inline __u32 refs_of(void *ctx, __u32 slot)
+{
+	__u64 refs = 1;
+
+	if (hooks[slot].refs_arg >= 0)
+		bpf_get_func_arg(ctx, hooks[slot].refs_arg, &refs);
+	return refs;
+}
+
+static __always_inline int succeeded(void *ctx, __u32 slot)
+{
+	__u64 ret = 0;
+
+	bpf_get_func_ret(ctx, &ret);
+	switch (hooks[slot].success) {
+	case PL_RET_ZERO:
+		return (__s32)ret == 0;
+	case PL_RET_TRUE:
+		return (__u8)ret != 0;
+	case PL_RET_POINTER:
+		return ret != 0;
+	default:
+		return 1;
+	}
+}
+
+/* The pages or folios a call has filled its array with, one after the other. */
+struct walk {
+	__u64 array;
+	__u64 owner;
+	__u64 call;
+	__u64 folio; /* of the run being gathered */
+	__u32 run;
+	__u32 slot;
+	__u32 are_pages;
+	__u32 seek; /* only look whether one is chosen */
+	__u32 found;
+	__u32 unpinned; /* objects that hold no pin: the zero page */
+};
+
+static __noinline int walk_flush(struct walk *w)
+{
+	if (!w || !w->run)
+		return 0;
+	if (w->folio == zero_page)
+		w->unpinned += w->run;
+	else if (is_chosen(w->folio))
+		page_acquired(w->folio, w->run, w->owner, w->call, w->slot);
+	w->run = 0;
+	return 0;
+}
+
+static long walk_step(__u32 i, struct walk *w)
+{
+	__u64 folio = peek64(w->array + 8ULL * i);
+
+	if (!folio)
+		return 0;
+	if (w->are_pages)
+		folio = folio_of(folio);
+	if (w->seek) {
+		w->found = is_chosen(folio) && folio != zero_page;
+		return w->found;
+	}
+	if (folio != w->folio) {
+		walk_flush(w);
+		w->folio = folio;
+	}
+	w->run++;
+	return 0;
+}
+
+static __always_inline __u64 object_of(void *ctx, __u32 slot)
+{
+	__u64 object = 0;
+
+	bpf_get_func_arg(ctx, hooks[slot].object_arg, &object);
+	return object;
+}
+
+static __always_inline void walk_run(struct walk *w, __u32 n)
+{
+	bpf_loop(n, walk_step, w, 0);
+	walk_flush(w);
+}
+
+/* A call that filled an array: a stack is walked only when a chosen folio is in it. */
+static __always_inline void api_light(void *ctx, __u32 slot, __u32 n)
+{
+	__u32 syscall = PL_SYSCALLS;
+	struct walk w = {
+		.array = object_of(ctx, slot),
+		.slot = slot,
+		.are_pages = hooks[slot].object == PL_OBJ_PAGES,
+		.seek = 1,
+	};
+
+	bpf_loop(n, walk_step, &w, 0);
+	if (w.found) {
+		w.owner = owner_get(ctx, slot, &syscall);
+		w.call = call_of_syscall(w.owner, syscall);
+	}
+	w.seek = 0;
+	w.folio = 0;
+	walk_run(&w, n);
+	count(PL_SEEN_API, n - w.unpinned);
+}
+
+/* A call that took pins of one folio. */
+static __always_inline void api_light_folio(void *ctx, __u32 slot, __u32 refs)
+{
+	__u64 folio = object_of(ctx, slot), owner;
+	__u32 syscall = PL_SYSCALLS;
+
+	count(PL_SEEN_API, refs);
+	if (!folio || !is_chosen(folio))
+		return;
+	owner = owner_get(ctx, slot, &syscall);
+	page_acquired(folio, refs, owner, call_of_syscall(owner, syscall), slot);
+}
+
+/*
+ * Deep: the acquire hooks have booked the pins one by one. Pins that the call took and did not
+ * hand out are what a failing pin_user_pages() leaves behind (mm core before aa6f8b2593b5).
+ */
+static __always_inline void api_deep(__s64 ret)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct call *c = bpf_map_lookup_elem(&calls, &tid);
+
+	if (!c)
+		return;
+	if (c->in_api && ret <= 0 && c->net > 0)
+		call_failed(c->id, ret);
+	c->in_api = 0;
+	if (!c->in_syscall)
+		bpf_map_delete_elem(&calls, &tid);
+}
+
+/* Pins that a call of the API has handed out; 0 or less when it failed. */
+static __always_inline __s64 api_result(void *ctx, __u32 slot)
+{
+	__u64 ret = 0;
+
+	bpf_get_func_ret(ctx, &ret);
+	if (hooks[slot].success == PL_RET_COUNT)
+		return (__s32)ret; /* int or long: both hold a count or -errno */
+	return succeeded(ctx, slot) ? refs_of(ctx, slot) : 0;
+}
+
+static __always_inline int api_exit(void *ctx, __u32 slot)
+{
+	__s64 n = api_result(ctx, slot);
+
+	count(PL_API_CALLS, 1);
+	if (deep) {
+		api_deep(n);
+		if (n > 0)
+			count(PL_SEEN_API, n);
+	} else if (n > 0 && hooks[slot].success == PL_RET_COUNT) {
+		api_light(ctx, slot, n);
+	} else if (n > 0) {
+		api_light_folio(ctx, slot, n);
+	}
+	return 0;
+}
+
+static __always_inline int api_enter(void *ctx, __u32 slot)
+{
+	__u32 tid = bpf_get_current_pid_tgid(), syscall = PL_SYSCALLS;
+	__u64 owner = owner_get(ctx, slot, &syscall);
+	struct call *c, fresh = {};
+
+	call_of_syscall(owner, syscall);
+	c = bpf_map_lookup_elem(&calls, &tid);
+	if (!c) {
+		fresh.id = bpf_ktime_get_ns() << 16;
+		if (bpf_map_update_elem(&calls, &tid, &fresh, BPF_ANY)) {
+			count(PL_LOST_CALLS, 1);
+			return 0;
+		}
+		c = bpf_map_lookup_elem(&calls, &tid);
+		if (!c)
+			return 0;
+	}
+	c->id++;
+	c->owner = owner;
+	c->net = 0;
+	c->in_api = 1;
+	return 0;
+}
+
+static __always_inline __u64 folio_arg(void *ctx, __u32 slot)
+{
+	__u64 object = object_of(ctx, slot);
+
+	return hooks[slot].object == PL_OBJ_PAGE ? folio_of(object) : object;
+}
+
+/* A function that takes pins of one folio, or (inlined in its caller) fills an array. */
+static __always_inline int acquire(void *ctx, __u32 slot)
+{
+	__u32 tid = bpf_get_current_pid_tgid(), syscall = PL_SYSCALLS, refs;
+	__u64 folio = 0, ret = 0, owner, call = 0;
+	int array = hooks[slot].success == PL_RET_COUNT;
+	struct call *c;
+
+	if (!is_pin(ctx, slot) || !succeeded(ctx, slot))
+		return 0;
+	refs = refs_of(ctx, slot);
+	if (array) {
+		bpf_get_func_ret(ctx, &ret);
+		if ((__s32)ret <= 0)
+			return 0;
+		refs = ret;
+	} else {
+		folio = folio_arg(ctx, slot);
+		if (!folio || folio == zero_page)
+			return 0;
+	}
+	count(hooks[slot].uncounted ? PL_SEEN_UNCOUNTED : PL_SEEN_ACQUIRED, refs);
+	c = bpf_map_lookup_elem(&calls, &tid);
+	if (c && c->in_api)
+		c->net += refs;
+	if (!deep || (!array && !is_chosen(folio)))
+		return 0;
+	if (c && c->in_api) {
+		owner = c->owner;
+		call = c->id;
+	} else {
+		owner = owner_get(ctx, slot, &syscall);
+		call = call_of_syscall(owner, syscall);
+	}
+	if (array) {
+		struct walk w = {
+			.array = object_of(ctx, slot),
+			.slot = slot,
+			.owner = owner,
+			.call = call,
+			.are_pages = hooks[slot].object == PL_OBJ_PAGES,
+		};
+
+		walk_run(&w, refs);
+	} else {
+		page_acquired(folio, refs, owner, call, slot);
+	}
+	return 0;
+}
+
+static __always_inline int release(void *ctx, __u32 slot)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	__u32 refs;
+	struct call *c;
+	__u64 folio;
+
+	if (!is_pin(ctx, slot))
+		return 0;
+	folio = folio_arg(ctx, slot);
+	if (!folio || folio == zero_page)
+		return 0;
+	refs = refs_of(ctx, slot);
+	count(PL_SEEN_RELEASED, refs);
+	c = bpf_map_lookup_elem(&calls, &tid);
+	if (c && c->in_api)
+		c->net -= refs;
+	if (deep && is_chosen(folio))
+		page_released(ctx, folio, refs, slot);
+	return 0;
+}
+
+/* A system call that took pins returns. */
+static __always_inline int sys_exit(void *ctx)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct call *c = bpf_map_lookup_elem(&calls, &tid);
+	__u64 ret = 0;
+
+	if (!c)
+		return 0;
+	bpf_get_func_ret(ctx, &ret);
+	if (is_failure(ret))
+		call_failed(c->id & ~0xffffULL, ret);
+	bpf_map_delete_elem(&calls, &tid);
+	return 0;
+}
+
+#define SLOTS8(KIND, sec, name, body)                                          \
+	SLOT(KIND, sec, name, body, 0)                                         \
+	SLOT(KIND, sec, name, body, 1)                                         \
+	SLOT(KIND, sec, name, body, 2)                                         \
+	SLOT(KIND, sec, name, body, 3)                                         \
+	SLOT(KIND, sec, name, body, 4)                                         \
+	SLOT(KIND, sec, name, body, 5)                                         \
+	SLOT(KIND, sec, name, body, 6)                                         \
+	SLOT(KIND, sec, name, body, 7)
+
+#define SLOT(KIND, sec, name, body, n)                                         \
+	SEC(sec)                                                               \
+	int name##n(__u64 *ctx)                                                \
+	{                                                                      \
+		return body(ctx, KIND + n);                                    \
+	}
+
+#define sys_exit_slot(ctx, slot) sys_exit(ctx)
+
+SLOTS8(PL_API_EXIT, "fexit", api_exit_, api_exit)
+SLOTS8(PL_API_ENTER, "fentry", api_enter_, api_enter)
+SLOTS8(PL_ACQUIRE, "fexit", acquire_, acquire)
+SLOTS8(PL_RELEASE, "fentry", release_, release)
+SLOTS8(PL_SYS_EXIT, "fexit", sys_exit_, sys_exit_slot)
+
+/* ---- ends --------------------------------------------------------------------------- */
+
+/* The last reference to an open file has gone; its release method runs next. */
+SEC("fentry/__fput")
+int file_released(__u64 *ctx)
+{
+	__u64 file = ctx[0], now, *id, *owner_key;
+	struct pl_owner *owner;
+
+	id = bpf_map_lookup_elem(&files, &file);
+	if (id) {
+		__u64 key = *id;
+
+		now = bpf_ktime_get_ns();
+		if (bpf_map_update_elem(&file_ends, &key, &now, BPF_ANY))
+			count(PL_LOST_FILES, 1);
+		bpf_map_delete_elem(&files, &file);
+	}
+	owner_key = bpf_map_lookup_elem(&file_links, &file);
+	if (owner_key) {
+		__u64 key = *owner_key;
+
+		owner = bpf_map_lookup_elem(&owners, &key);
+		if (owner)
+			__sync_fetch_and_add(&owner->links, -1);
+		bpf_map_delete_elem(&file_links, &file);
+	}
+	return 0;
+}
+
+/* fd_install(fd, file): a call that pins and returns a new file hands the pins to that file. */
+SEC("fentry/fd_install")
+int file_installed(__u64 *ctx)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct call *c = bpf_map_lookup_elem(&calls, &tid);
+	__u64 file = ctx[1], key;
+	struct pl_owner *owner;
+
+	if (!c || !c->owner)
+		return 0;
+	key = c->owner;
+	owner = bpf_map_lookup_elem(&owners, &key);
+	if (!owner)
+		return 0;
+	__sync_fetch_and_add(&owner->links, 1);
+	/* Not recorded means never taken back: the owner then stays innocent for ever. */
+	if (bpf_map_update_elem(&file_links, &file, &key, BPF_ANY))
+		count(PL_LOST_FILES, 1);
+	return 0;
+}
+
+SEC("tp_btf/module_free")
+int module_unloaded(__u64 *ctx)
+{
+	struct module *mod = (void *)ctx[0];
+	struct unload_key key = {};
+	struct pl_unload u = {};
+
+	u.ns = bpf_ktime_get_ns();
+	bpf_probe_read_kernel_str(key.name, sizeof(key.name), mod->name);
+	if (bpf_core_field_exists(mod->srcversion))
+		bpf_probe_read_kernel_str(u.srcversion, sizeof(u.srcversion),
+					  BPF_CORE_READ(mod, srcversion));
+	bpf_map_update_elem(&unloads, &key, &u, BPF_ANY);
+	return 0;
+}
+
+/* ---- called by user space ----------------------------------------------------------- */
+
+static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
+{
+	__u64 folio = *key;
+	__u8 order = p->order;
+	__u32 pins = folio_pins(folio, &order);
+
+	sum->seen++;
+	p->pins = pins;
+	p->memory = folio_memory(folio);
+	if (pins)
+		return 0;
+	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
+		return 0; /* somebody is booking a pin of it */
+	p->dead = 1;
+	bpf_map_delete_elem(map, key);
+	sum->dropped++;
+	p->lock = 0;
+	return 0;
+}
+
+/* Reads the pin count of every recorded folio and forgets those that have none. */
+SEC("syscall")
+int sweep(struct pl_sweep *arg)
+{
+	struct pl_sweep sum = {};
+
+	bpf_for_each_map_elem(&pages, sweep_step, &sum, 0);
+	arg->seen = sum.seen;
+	arg->dropped = sum.dropped;
+	return 0;
+}
+
+/* Reads eight bytes of kernel memory: for variables that BTF names and /proc does not show. */
+SEC("syscall")
+int peek(struct pl_peek *arg)
+{
+	__u64 v = 0;
+
+	arg->err = bpf_probe_read_kernel(&v, sizeof(v), (void *)arg->addr);
+	arg->value = v;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

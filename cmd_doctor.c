@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include <bpf/btf.h>
+
+#include "command.h"
+#include "core/errors.h"
+#include "kernel/btfq.h"
+#include "kernel/ground.h"
+#include "kernel/plan.h"
+#include "kernel/tracker.h"
+#include "render/render.h"
+
+enum { OPT_BTF, OPT_JSON, OPT_OMIT_HOOK };
+
+static const struct option_row options[] = {
+	[OPT_BTF] = {"btf", "FILE",
+		     "plan for the kernel of this BTF (a file like\n"
+		     "/sys/kernel/btf/vmlinux, or a vmlinux with BTF)",
+		     NULL},
+	[OPT_JSON] = {"json", NULL, "one JSON object", NULL},
+	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
+			   "leave a hook out, to see that the audit notices", NULL},
+	{0},
+};
+
+struct examination {
+	const char *btf_path; /* NULL: this kernel */
+	const char *omit;
+	bool json;
+	struct ground ground;
+	struct plan plan;
+	int plan_err;
+	struct {
+		bool tried;
+		int err;
+		char error[256];
+		struct calibration shots[CALIBRATIONS];
+		size_t nr;
+	} level[LEVEL_DEEP + 1];
+};
+
+/* ---- examining ------------------------------------------------------------------------ */
+
+static void try_level(struct examination *x, struct tracker *t, struct vmstat *v,
+		      enum level level)
+{
+	int err = tracker_set_level(t, level);
+
+	x->level[level].tried = true;
+	if (!err)
+		err = tracker_calibrate(t, v, false, x->level[level].shots, &x->level[level].nr);
+	x->level[level].err = err;
+	snprintf(x->level[level].error, sizeof(x->level[level].error), "%s", tracker_error(t));
+}
+
+static void try_levels(struct examination *x)
+{
+	struct tracker_config config = {.omit = x->omit};
+	struct tracker *t = NULL;
+	struct vmstat *v = NULL;
+
+	if (vmstat_open(&v))
+		return;
+	if (!tracker_create(&config, &t)) {
+		try_level(x, t, v, LEVEL_LIGHT);
+		try_level(x, t, v, LEVEL_DEEP);
+		x->plan = *tracker_plan(t); /* with what was learned */
+	}
+	tracker_destroy(t);
+	vmstat_close(v);
+}
+
+static int examine(struct examination *x)
+{
+	struct btf *btf;
+
+	if (!x->btf_path)
+		ground_survey(&x->ground);
+	x->plan_err = btfq_open(x->btf_path, &btf);
+	if (x->plan_err)
+		return x->plan_err;
+	x->plan_err = plan_make(btf, !x->btf_path, x->omit, &x->plan);
+	btf__free(btf);
+	if (!x->plan_err && !x->btf_path && !x->ground.why[0])
+		try_levels(x);
+	return 0;
+}
+
+static bool works(const struct examination *x, enum level level)
+{
+	return x->level[level].tried && !x->level[level].err;
+}
+
+/* ---- text ----------------------------------------------------------------------------- */
+
+static void put_check(const char *what, bool good, const char *note)
+{
+	printf("  %-4s %s%s%s\n", good ? "yes" : "NO", what, *note ? ": " : "", note);
+}
+
+static void put_ground(const struct ground *g)
+{
+	printf("kernel %s\n", g->release);
+	put_check("the kernel counts pins (/proc/vmstat)", g->counters, "");
+	put_check("root, or CAP_BPF and CAP_PERFMON", g->root, "");
+	put_check("BTF (/sys/kernel/btf/vmlinux)", g->btf, "");
+	put_check("tracing programs are accepted", g->tracing,
+		  g->lockdown[0] ? g->lockdown : "");
+	put_check("symbol addresses (/proc/kallsyms)", g->symbols, "");
+	put_check("process numbers are the kernel's own", g->first_pids, "");
+}
+
+static void put_entry(const struct plan_entry *e)
+{
+	printf("  %-8s %-8s %s\n", plan_role_name(e->role), plan_state_name(e->state),
+	       e->function);
+	if (e->why[0])
+		printf("  %17s   %.58s\n", "", e->why);
+}
+
+static void put_plan(const struct plan *p)
+{
+	printf("\nhook plan (the kernel's code %s)\n",
+	       p->text_known ? "was read" : "is not known");
+	for (size_t i = 0; i < p->nr; i++)
+		if (p->entries[i].state != PLAN_ABSENT)
+			put_entry(&p->entries[i]);
+	printf("  FOLL_PIN ");
+	if (p->foll_pin)
+		printf("0x%x\n", p->foll_pin);
+	else
+		printf("is not in the BTF: it will be learned by firing a pin\n");
+	printf("  struct page: %u bytes, flags %u, refcount %u, pincount %u, order %u\n",
+	       p->layout.page_size, p->layout.flags, p->layout.refcount, p->layout.pincount,
+	       p->layout.order);
+}
+
+static void put_shot(const struct calibration *c, enum level level)
+{
+	if (!c->tried) {
+		printf("    -    %s: takes no pins here\n", c->name);
+		return;
+	}
+	printf("    %-4s %s: counted +%" PRId64 " -%" PRId64 ", seen +%" PRId64, c->ok ? "ok" : "BAD",
+	       c->name, c->balance.counted_acquired, c->balance.counted_released,
+	       c->balance.seen_acquired);
+	if (level == LEVEL_DEEP)
+		printf(" -%" PRId64, c->balance.seen_released);
+	printf("\n");
+}
+
+static void put_levels(const struct examination *x)
+{
+	printf("\nlevels\n");
+	put_check("counters", x->ground.counters, "nothing attached; leaks noticed, none named");
+	for (enum level l = LEVEL_LIGHT; l <= LEVEL_DEEP; l++) {
+		put_check(level_name(l), works(x, l), x->level[l].error);
+		for (size_t i = 0; i < x->level[l].nr; i++)
+			put_shot(&x->level[l].shots[i], l);
+	}
+	if (x->ground.why[0])
+		printf("\nno tracking here: %s\n  %s\n"
+		       "  what still works: pinleak watch notices leaks from the counters\n",
+		       x->ground.why, x->ground.todo);
+}
+
+static void put_text(const struct examination *x)
+{
+	if (!x->btf_path)
+		put_ground(&x->ground);
+	else
+		printf("plan for the kernel of %s\n", x->btf_path);
+	if (x->plan_err)
+		printf("\nno plan: the BTF lacks the page structures\n");
+	else
+		put_plan(&x->plan);
+	if (!x->btf_path)
+		put_levels(x);
+	else if (!x->plan_err)
+		printf("\nby BTF alone: light %s, deep %s%s%s\n", x->plan.light_ok ? "yes" : "NO",
+		       x->plan.deep_ok ? "likely (calibration decides)" : "NO",
+		       x->plan.missing[0] ? ": " : "", x->plan.missing);
+}
+
+/* ---- JSON ----------------------------------------------------------------------------- */
+
+static json_t *plan_array(const struct plan *p)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < p->nr; i++) {
+		const struct plan_entry *e = &p->entries[i];
+
+		json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s}", "function",
+						   e->function, "role", plan_role_name(e->role),
+						   "state", plan_state_name(e->state), "why",
+						   e->why));
+	}
+	return a;
+}
+
+static json_t *level_object(const struct examination *x, enum level l)
+{
+	json_t *shots = json_array();
+
+	for (size_t i = 0; i < x->level[l].nr; i++) {
+		const struct calibration *c = &x->level[l].shots[i];
+		const struct balance *b = &c->balance;
+
+		json_array_append_new(
+			shots,
+			json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I}", "name", c->name, "tried",
+				  c->tried, "ok", c->ok, "counted_acquired",
+				  (json_int_t)b->counted_acquired, "seen_acquired",
+				  (json_int_t)b->seen_acquired, "counted_released",
+				  (json_int_t)b->counted_released, "seen_released",
+				  (json_int_t)b->seen_released));
+	}
+	return json_pack("{s:b, s:s, s:o}", "works", works(x, l), "error", x->level[l].error,
+			 "calibration", shots);
+}
+
+static void put_json(const struct examination *x)
+{
+	const struct ground *g = &x->ground;
+	json_t *o = json_pack("{s:s, s:b, s:I}", "type", "doctor", "text_known",
+			      x->plan.text_known, "foll_pin", (json_int_t)x->plan.foll_pin);
+
+	json_object_set_new(o, "plan", plan_array(&x->plan));
+	json_object_set_new(o, "light_planned", json_boolean(x->plan.light_ok));
+	json_object_set_new(o, "deep_planned", json_boolean(x->plan.deep_ok));
+	json_object_set_new(o, "missing", json_string(x->plan.missing));
+	if (!x->btf_path) {
+		json_object_set_new(
+			o, "ground",
+			json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "kernel",
+				  g->release, "counters", g->counters, "root", g->root, "btf",
+				  g->btf, "tracing", g->tracing, "symbols", g->symbols,
+				  "first_pids", g->first_pids, "lockdown", g->lockdown, "why",
+				  g->why, "todo", g->todo));
+		json_object_set_new(o, "light", level_object(x, LEVEL_LIGHT));
+		json_object_set_new(o, "deep", level_object(x, LEVEL_DEEP));
+	}
+	json_dumpf(o, stdout, JSON_COMPACT);
+	printf("\n");
+	json_decref(o);
+}
+
+/* ---- the command ---------------------------------------------------------------------- */
+
+static int status_of(const struct examination *x)
+{
+	if (x->plan_err)
+		return STATUS_CANNOT;
+	if (x->btf_path)
+		return x->plan.light_ok ? STATUS_OK : STATUS_CANNOT;
+	return works(x, LEVEL_LIGHT) && works(x, LEVEL_DEEP) ? STATUS_OK : STATUS_CANNOT;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
+	struct examination x = {0};
+	int got, err;
+
+	while ((got = options_next(&o)) >= 0) {
+		if (got == OPT_BTF)
+			x.btf_path = o.value;
+		else if (got == OPT_JSON)
+			x.json = true;
+		else
+			x.omit = o.value;
+	}
+	if (got == OPTIONS_HELP) {
+		command_help(self, stdout);
+		return STATUS_OK;
+	}
+	if (got == OPTIONS_ERROR)
+		return STATUS_USAGE;
+	if (o.at < argc)
+		return usage_error(self, ERROR_INVALID_PARAMETER, "%s: doctor takes options only",
+				   argv[o.at]);
+	err = examine(&x);
+	if (err && x.btf_path)
+		return usage_error(self,
+				   err == -EINVAL ? ERROR_INVALID_PARAMETER : ERROR_FILE_NOT_FOUND,
+				   "--btf %s: %s", x.btf_path,
+				   err == -EINVAL ? "no BTF in it" : strerror(-err));
+	if (x.json)
+		put_json(&x);
+	else
+		put_text(&x);
+	return status_of(&x);
+}
+
+const struct command doctor_command = {
+	.name = "doctor",
+	.brief = "tell what this machine permits and which functions will be hooked",
+	.usage = "[OPTION...]",
+	.about = "Examines this machine: what it permits, which kernel functions will be hooked and\n"
+		 "why, and whether the hooks see exactly what the kernel counts, by firing pins of\n"
+		 "our own. Nothing stays attached.\n",
+	.options = options,
+	.more = "exit status: 0 every level works, 2 wrong usage, 3 something is missing (named)\n",
+	.examples = "  pinleak doctor                 this machine\n"
+		    "  pinleak doctor --btf vmlinux   another kernel, as far as BTF tells\n",
+	.run = run,
+};

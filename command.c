@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "command.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/errors.h"
+#include "core/units.h"
+
+int usage_error(const struct command *c, int code, const char *format, ...)
+{
+	const struct error_info *e = error_by_code((unsigned)code);
+	char raw[512], shown[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(raw, sizeof(raw), format, args);
+	va_end(args);
+	units_clean(raw, sizeof(raw), shown, sizeof(shown)); /* arguments may hold anything */
+	fprintf(stderr, "pinleak%s%s: %s\n  error %u %s; see: pinleak %s%s--help\n", c ? " " : "",
+		c ? c->name : "", shown, e->code, e->name, c ? c->name : "", c ? " " : "");
+	return STATUS_USAGE;
+}
+
+static const struct option_row *row_of(const struct command *c, const char *name, size_t len)
+{
+	for (const struct option_row *row = c->options; row->name; row++)
+		if (strlen(row->name) == len && !strncmp(row->name, name, len))
+			return row;
+	return NULL;
+}
+
+int options_next(struct options *o)
+{
+	const char *arg = o->at < o->argc ? o->argv[o->at] : NULL, *equals;
+	const struct option_row *row;
+
+	if (!arg || arg[0] != '-' || !arg[1])
+		return OPTIONS_END;
+	o->at++;
+	if (!strcmp(arg, "--"))
+		return OPTIONS_END;
+	if (!strcmp(arg, "--help") || !strcmp(arg, "-h"))
+		return OPTIONS_HELP;
+	equals = strchr(arg, '=');
+	row = strncmp(arg, "--", 2) != 0
+		      ? NULL
+		      : row_of(o->command, arg + 2,
+			       equals ? (size_t)(equals - arg - 2) : strlen(arg + 2));
+	if (!row) {
+		usage_error(o->command, ERROR_INVALID_PARAMETER, "there is no option %s", arg);
+		return OPTIONS_ERROR;
+	}
+	o->value = equals ? equals + 1 : NULL;
+	if (row->value && !equals)
+		o->value = o->at < o->argc ? o->argv[o->at++] : NULL;
+	if (!row->value != !o->value) {
+		usage_error(o->command, ERROR_INVALID_PARAMETER, "--%s %s", row->name,
+			    row->value ? "needs a value" : "takes no value");
+		return OPTIONS_ERROR;
+	}
+	return (int)(row - o->command->options);
+}
+
+static void print_option(const struct option_row *row, FILE *to)
+{
+	char left[64];
+	const char *line = row->help;
+
+	snprintf(left, sizeof(left), "--%s%s%s", row->name, row->value ? " " : "",
+		 row->value ? row->value : "");
+	while (*line) {
+		int len = (int)strcspn(line, "\n");
+
+		fprintf(to, "  %-22s %.*s\n", left, len, line);
+		left[0] = '\0';
+		line += len + (line[len] == '\n');
+	}
+}
+
+void command_help(const struct command *c, FILE *to)
+{
+	fprintf(to, "usage: pinleak %s%s%s\n\n%s", c->name, *c->usage ? " " : "", c->usage,
+		c->about);
+	if (c->options->name)
+		fprintf(to, "\noptions:\n");
+	for (const struct option_row *row = c->options; row->name; row++)
+		print_option(row, to);
+	fprintf(to, "  %-22s %s\n", "--help", "this text");
+	if (c->more)
+		fprintf(to, "\n%s", c->more);
+	if (c->examples)
+		fprintf(to, "\nexamples:\n%s", c->examples);
+}

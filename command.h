@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * The commands and their options. The tables here drive the parser, --help, the man pages'
+ * OPTIONS sections and the shell completions, so that they cannot disagree.
+ */
+#ifndef PINLEAK_COMMAND_H
+#define PINLEAK_COMMAND_H
+
+#include <stdio.h>
+
+/* Exit statuses, as documented. */
+#define STATUS_OK     0
+#define STATUS_LEAK   1 /* a driver leaks */
+#define STATUS_USAGE  2
+#define STATUS_CANNOT 3 /* this machine or kernel cannot */
+
+struct option_row {
+	const char *name;   /* without the dashes; NULL ends a table */
+	const char *value;  /* what to call its value in help, NULL: it takes none */
+	const char *help;   /* lines of at most 52 columns */
+	const char *choices; /* values for completion, separated by blanks, or NULL */
+};
+
+struct command {
+	const char *name;
+	const char *brief;
+	const char *usage; /* after the name */
+	const char *about;
+	const struct option_row *options;
+	const char *more;     /* after the options: exit status and so on; NULL */
+	const char *examples; /* lines "command line # what it does" */
+	int (*run)(const struct command *self, int argc, char **argv);
+};
+
+extern const struct command watch_command, doctor_command, explain_command;
+
+/* Steps through a command line; {.argc, .argv} set by the caller. */
+struct options {
+	const struct command *command;
+	int argc;
+	char **argv;
+	int at;		   /* the next argument */
+	const char *value; /* of the option just found */
+};
+
+enum { OPTIONS_END = -1, OPTIONS_ERROR = -2, OPTIONS_HELP = -3 };
+
+/*
+ * The row of the next option, or one of the above. After OPTIONS_END argv[at] is the first
+ * argument that is none. An error has been printed, and help is printed by command_help().
+ */
+int options_next(struct options *o);
+
+void command_help(const struct command *c, FILE *to);
+
+/* "pinleak watch: ..." and, on the next line, what to do. Returns STATUS_USAGE. */
+int usage_error(const struct command *c, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "blame.h"
+
+#include <string.h>
+
+static const struct {
+	const char *prefix;
+	const char *driver;
+} builtin[] = {
+	{"process_vm_", "process_vm"},
+	{"udmabuf_", "udmabuf"},
+	{"xdp_umem_", "af_xdp"},
+	{"xsk_", "af_xdp"},
+	{"io_sqe_buffer", "io_uring"},
+	{"io_register_", "io_uring"},
+	{"io_pin_pages", "io_uring"},
+	{"__io_uaddr_map", "io_uring"},
+	{"ib_umem_", "ib_uverbs"},
+	{"vfio_", "vfio"},
+	{"iopt_", "iommufd"},
+	{"kvm_", "kvm"},
+	{"sev_", "kvm"},
+	{"tee_shm_", "tee"},
+	{"vb2_", "videobuf2"},
+	{"fuse_", "fuse"},
+	{"nfs_", "nfs"},
+	{"iomap_dio_", "block"},
+	{"blkdev_", "block"},
+	{"blk_rq_map_", "block"},
+	{"bio_", "block"},
+	{"__bio_", "block"},
+	{"dio_", "block"},
+	{"bpf_", "bpf"},
+};
+
+const char *blame_kind_name(enum blame_kind kind)
+{
+	static const char *const names[] = {"unknown", "module", "built-in"};
+
+	return names[kind];
+}
+
+static void copy(char *out, size_t size, const char *from, size_t len)
+{
+	if (len >= size)
+		len = size - 1;
+	memcpy(out, from, len);
+	out[len] = '\0';
+}
+
+bool blame_frame(const char *frame, char *symbol, char *module)
+{
+	const char *open = strstr(frame, " [");
+
+	copy(symbol, PL_SYM, frame, strcspn(frame, "+ "));
+	module[0] = '\0';
+	/* "[module]", and with build ids "[module 0123...]" */
+	if (open)
+		copy(module, MODGRAPH_NAME, open + 2, strcspn(open + 2, " ]"));
+	return strncmp(symbol, "bpf_prog_", 9) != 0 && strncmp(symbol, "bpf_trampoline_", 15) != 0 &&
+	       strcmp(module, "bpf") != 0;
+}
+
+static void blame_module(struct blame *out, const char *module, const struct modgraph *graph)
+{
+	if (out->kind != BLAME_MODULE) {
+		out->kind = BLAME_MODULE;
+		copy(out->driver, sizeof(out->driver), module, strlen(module));
+	} else if (strcmp(out->driver, module) != 0 &&
+		   modgraph_depends(graph, module, out->driver)) {
+		copy(out->via, sizeof(out->via), out->driver, strlen(out->driver));
+		copy(out->driver, sizeof(out->driver), module, strlen(module));
+	}
+}
+
+static bool blame_builtin(struct blame *out, const char *symbol)
+{
+	for (size_t i = 0; i < sizeof(builtin) / sizeof(*builtin); i++) {
+		if (strncmp(symbol, builtin[i].prefix, strlen(builtin[i].prefix)) != 0)
+			continue;
+		out->kind = BLAME_BUILTIN;
+		out->guess = true;
+		copy(out->driver, sizeof(out->driver), builtin[i].driver,
+		     strlen(builtin[i].driver));
+		return true;
+	}
+	return false;
+}
+
+void blame_site(const struct pl_site *site, const struct modgraph *graph, struct blame *out)
+{
+	char symbol[PL_SYM], module[MODGRAPH_NAME];
+	__u32 nr = site->nr < PL_FRAMES ? site->nr : PL_FRAMES;
+
+	*out = (struct blame){.driver = "unknown"};
+	for (__u32 i = 0; i < nr; i++)
+		if (blame_frame(site->sym[i], symbol, module) && module[0])
+			blame_module(out, module, graph);
+	for (__u32 i = 0; i < nr && out->kind == BLAME_UNKNOWN; i++)
+		if (blame_frame(site->sym[i], symbol, module))
+			blame_builtin(out, symbol);
+}

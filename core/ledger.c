@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "ledger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "proof.h"
+
+#define NS_PER_MS    1000000ULL
+#define DELAY_MAX_MS 60000 /* a later release is news, not a habit */
+
+const char *evidence_name(enum evidence e)
+{
+	static const char *const names[] = {"none", "error-left", "abandoned", "orphaned",
+					    "unloaded"};
+
+	return names[e];
+}
+
+const char *cause_name(enum cause c)
+{
+	return c == CAUSE_ERROR_PATH ? "error-path" : "missing-release";
+}
+
+enum cause finding_cause(const struct finding *f)
+{
+	return f->pins_bad * 2 > f->pins ? CAUSE_ERROR_PATH : CAUSE_MISSING_RELEASE;
+}
+
+void ledger_free(struct ledger *l)
+{
+	free(l->findings);
+	free(l->holdings);
+	map64_free(&l->waiting);
+	map64_free(&l->delays);
+	map64_free(&l->scratch);
+	*l = (struct ledger){0};
+}
+
+/* ---- what is known of an owner -------------------------------------------------------- */
+
+static const struct snap_owner *owner_of(const struct snapshot *s, uint64_t key)
+{
+	uint32_t at;
+
+	return map64_get(&s->owner_at, key, &at) ? &s->owners[at] : NULL;
+}
+
+static const struct snap_site *site_of(const struct snapshot *s, uint64_t key)
+{
+	uint32_t at;
+
+	return map64_get(&s->site_at, key, &at) ? s->sites[at] : NULL;
+}
+
+static bool is_unloaded(const struct snapshot *s, const struct snap_owner *o,
+			const struct blame *driver)
+{
+	if (driver->kind != BLAME_MODULE)
+		return false;
+	for (size_t i = 0; i < s->nr_unloads; i++)
+		if (!strcmp(s->unloads[i].module, driver->driver) &&
+		    s->unloads[i].unload.ns > o->owner.last_ns)
+			return true;
+	return false;
+}
+
+static uint64_t grace_of(const struct ledger *l, uint64_t site)
+{
+	uint32_t delay_ms;
+	uint64_t twice;
+
+	if (!map64_get(&l->delays, site, &delay_ms))
+		return l->grace_ns;
+	twice = 2 * delay_ms * NS_PER_MS;
+	return twice > l->grace_ns ? twice : l->grace_ns;
+}
+
+static bool has_passed(const struct snapshot *s, uint64_t since, uint64_t grace)
+{
+	return since && s->now_ns >= since + grace;
+}
+
+/*
+ * Could somebody else still hold what came through a file that is now closed? What a built-in
+ * driver pinned may live on in another file: a cloned io_uring buffer, a shared AF_XDP umem. A
+ * module's device file ends the matter, but for files its call created (links).
+ */
+static bool may_be_held_elsewhere(const struct snap_owner *o, const struct blame *driver)
+{
+	if (o->owner.links > 0)
+		return true;
+	return driver->kind != BLAME_MODULE && !S_ISCHR(o->owner.mode) && !S_ISBLK(o->owner.mode);
+}
+
+/* No file is known (a worker pinned): only a module that nobody uses can hold nothing. */
+static bool is_in_use(const struct snapshot *s, const struct blame *driver)
+{
+	const struct modgraph_module *m;
+
+	if (driver->kind != BLAME_MODULE)
+		return true;
+	m = modgraph_find(s->modules, driver->driver);
+	return !m || m->refcount != 0;
+}
+
+static enum evidence owner_evidence(const struct ledger *l, const struct snapshot *s,
+				    const struct snap_owner *o, const struct snap_site *site)
+{
+	uint64_t grace = grace_of(l, o->owner.site);
+
+	if (is_unloaded(s, o, &site->blame))
+		return EVIDENCE_UNLOADED;
+	if (o->owner.file_id) {
+		if (!has_passed(s, o->file_end_ns, grace) ||
+		    may_be_held_elsewhere(o, &site->blame))
+			return EVIDENCE_NONE;
+		if (!o->dead_ns)
+			return EVIDENCE_ABANDONED;
+		return has_passed(s, o->dead_ns, grace) ? EVIDENCE_ORPHANED : EVIDENCE_NONE;
+	}
+	if (o->owner.tgid && has_passed(s, o->dead_ns, grace) && !is_in_use(s, &site->blame))
+		return EVIDENCE_ORPHANED;
+	return EVIDENCE_NONE;
+}
+
+static bool is_bad_call(const struct ledger *l, const struct snapshot *s, uint64_t call)
+{
+	uint32_t at;
+
+	/* The call itself, or the whole system call it was part of. */
+	if (!map64_get(&s->failure_at, call, &at) &&
+	    !map64_get(&s->failure_at, call & ~0xffffULL, &at))
+		return false;
+	return has_passed(s, s->failures[at].failure.ns, l->grace_ns);
+}
+
+/* ---- results -------------------------------------------------------------------------- */
+
+static int grow(void **array, size_t *room, size_t nr, size_t size)
+{
+	size_t more = *room ? *room * 2 : 16;
+	void *bigger;
+
+	if (nr < *room)
+		return 0;
+	bigger = realloc(*array, more * size);
+	if (!bigger)
+		return -ENOMEM;
+	*array = bigger;
+	*room = more;
+	return 0;
+}
+
+static struct finding *finding_of(struct ledger *l, const struct blame *driver)
+{
+	struct finding *f;
+
+	for (size_t i = 0; i < l->nr_findings; i++)
+		if (l->findings[i].driver->kind == driver->kind &&
+		    !strcmp(l->findings[i].driver->driver, driver->driver))
+			return &l->findings[i];
+	if (grow((void **)&l->findings, &l->room_findings, l->nr_findings, sizeof(*f)))
+		return NULL;
+	f = &l->findings[l->nr_findings++];
+	*f = (struct finding){.driver = driver};
+	return f;
+}
+
+static void finding_add_site(struct finding *f, const struct snap_site *site, uint64_t pins,
+			     uint64_t bytes)
+{
+	size_t i = 0;
+
+	while (i < f->nr_sites && f->sites[i].site != site)
+		i++;
+	if (i == LEDGER_SITES) {
+		f->cut = true;
+		return;
+	}
+	if (i == f->nr_sites)
+		f->sites[f->nr_sites++] = (struct finding_site){.site = site};
+	f->sites[i].pins += pins;
+	f->sites[i].bytes += bytes;
+	for (; i && f->sites[i].pins > f->sites[i - 1].pins; i--) {
+		struct finding_site swap = f->sites[i];
+
+		f->sites[i] = f->sites[i - 1];
+		f->sites[i - 1] = swap;
+	}
+}
+
+static void finding_add_owner(struct finding *f, const struct snap_owner *owner)
+{
+	for (size_t i = 0; i < f->nr_owners; i++)
+		if (f->owners[i] == owner)
+			return;
+	if (f->nr_owners == LEDGER_OWNERS)
+		f->cut = true;
+	else
+		f->owners[f->nr_owners++] = owner;
+}
+
+static int hold(struct ledger *l, const struct snap_owner *o, const struct snap_site *site,
+		uint64_t pins)
+{
+	uint32_t at;
+	int err;
+
+	if (!map64_get(&l->scratch, o->key, &at)) {
+		err = grow((void **)&l->holdings, &l->room_holdings, l->nr_holdings,
+			   sizeof(*l->holdings));
+		if (err)
+			return err;
+		at = (uint32_t)l->nr_holdings++;
+		l->holdings[at] = (struct holding){.owner = o, .site = site};
+		err = map64_put(&l->scratch, o->key, at);
+		if (err)
+			return err;
+	}
+	l->holdings[at].pins += pins;
+	return 0;
+}
+
+/* ---- one folio ------------------------------------------------------------------------ */
+
+/* A folio's claims with all that is known of them. */
+struct case_file {
+	const struct snap_page *page;
+	const struct snap_owner *owner[PL_SLOTS];
+	const struct snap_site *site[PL_SLOTS];
+	enum evidence evidence[PL_SLOTS];
+	uint32_t bad[PL_SLOTS];
+	struct proof_page proof;
+	struct proof_result result;
+};
+
+/* Drivers are told apart by their names; 0 stands for "not known". */
+static uint32_t driver_number(const struct blame *driver)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	if (driver->kind == BLAME_UNKNOWN)
+		return 0;
+	for (const char *c = driver->driver; *c; c++)
+		h = (h ^ (uint8_t)*c) * 16777619u;
+	return h ? h : 1;
+}
+
+static void add_claim(const struct ledger *l, const struct snapshot *s, struct case_file *c,
+		      uint32_t i)
+{
+	const struct pl_page *p = &c->page->page;
+	const struct pl_slot *slot = &p->slot[i];
+	struct proof_claim *claim = &c->proof.claim[i];
+
+	claim->acquired = slot->refs;
+	claim->released = slot->released;
+	c->owner[i] = owner_of(s, slot->owner);
+	c->site[i] = c->owner[i] ? site_of(s, c->owner[i]->owner.site) : NULL;
+	if (!c->site[i])
+		return; /* lost: it stays innocent */
+	claim->driver = driver_number(&c->site[i]->blame);
+	if (has_passed(s, p->first_ns, l->grace_ns))
+		c->bad[i] = slot->refs_bad;
+	if (slot->call && is_bad_call(l, s, slot->call))
+		c->bad[i] += slot->refs_call;
+	c->evidence[i] = owner_evidence(l, s, c->owner[i], c->site[i]);
+	claim->guilty = c->evidence[i] ? slot->refs : c->bad[i];
+	if (!c->evidence[i] && c->bad[i])
+		c->evidence[i] = EVIDENCE_ERROR_LEFT;
+}
+
+static void open_case(const struct ledger *l, const struct snapshot *s,
+		      const struct snap_page *page, struct case_file *c)
+{
+	const struct pl_page *p = &page->page;
+	uint32_t claims = p->nr_slots < PL_SLOTS ? p->nr_slots : PL_SLOTS;
+	uint32_t releases = p->nr_rels < PL_RELS ? p->nr_rels : PL_RELS;
+
+	*c = (struct case_file){.page = page};
+	c->proof = (struct proof_page){.pins = p->pins,
+				       .base = p->base,
+				       .extra = p->extra,
+				       .nr_claims = claims,
+				       .nr_releases = releases};
+	for (uint32_t i = 0; i < claims; i++)
+		add_claim(l, s, c, i);
+	for (uint32_t i = 0; i < releases; i++) {
+		const struct snap_site *site = site_of(s, p->rel[i].site);
+
+		c->proof.release[i].driver = site ? driver_number(&site->blame) : 0;
+		c->proof.release[i].refs = site ? p->rel[i].refs : 0;
+	}
+	proof_conclude(&c->proof, &c->result);
+}
+
+static int book_guilt(struct ledger *l, const struct snapshot *s, const struct case_file *c,
+		      uint32_t i)
+{
+	const struct pl_page *p = &c->page->page;
+	uint64_t bytes = (uint64_t)s->base_page << p->order;
+	uint32_t pins = c->result.proved[i];
+	struct finding *f = finding_of(l, &c->site[i]->blame);
+	bool first = true;
+
+	if (!f)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < i; k++) /* count a folio once a driver */
+		if (c->result.proved[k] && c->proof.claim[k].driver == c->proof.claim[i].driver)
+			first = false;
+	f->pins += pins;
+	f->pins_bad += c->bad[i] < pins ? c->bad[i] : pins;
+	f->pins_recent += p->first_ns >= l->epoch_ns ? pins : 0;
+	if (c->evidence[i] > f->evidence)
+		f->evidence = c->evidence[i];
+	if (first) {
+		f->folios++;
+		f->bytes += bytes;
+		f->by_memory[p->memory <= PL_MEM_FILE ? p->memory : 0]++;
+	}
+	finding_add_site(f, c->site[i], pins, first ? bytes : 0);
+	finding_add_owner(f, c->owner[i]);
+	return 0;
+}
+
+static int book_claim(struct ledger *l, const struct snapshot *s, const struct case_file *c,
+		      uint32_t i)
+{
+	const struct proof_claim *claim = &c->proof.claim[i];
+	uint32_t left = claim->acquired > claim->released ? claim->acquired - claim->released : 0;
+	uint32_t pins = c->page->page.pins;
+
+	if (c->result.proved[i])
+		return book_guilt(l, s, c, i);
+	if (!c->owner[i] || claim->guilty)
+		return 0;
+	return hold(l, c->owner[i], c->site[i], left < pins ? left : pins);
+}
+
+static int book_page(struct ledger *l, const struct snapshot *s, const struct snap_page *page)
+{
+	struct case_file c;
+	int err = 0;
+
+	if (!page->page.pins)
+		return 0; /* released since the sweep began */
+	l->pins += page->page.pins;
+	if (page->page.torn) {
+		l->torn += page->page.pins;
+		return 0;
+	}
+	open_case(l, s, page, &c);
+	l->proved += c.result.total;
+	l->held += c.result.held;
+	l->ambiguous += c.result.ambiguous;
+	l->base += c.result.base;
+	for (uint32_t i = 0; i < c.proof.nr_claims && !err; i++)
+		err = book_claim(l, s, &c, i);
+	return err;
+}
+
+/* ---- how late a call path releases ---------------------------------------------------- */
+
+static int learn_delay(struct ledger *l, const struct snapshot *s, const struct snap_owner *o,
+		       uint32_t pins_now)
+{
+	uint32_t before, known = 0, delay;
+
+	if (!o->file_end_ns || !map64_get(&l->waiting, o->key, &before) || pins_now >= before)
+		return 0;
+	delay = (uint32_t)((s->now_ns - o->file_end_ns) / NS_PER_MS);
+	if (delay > DELAY_MAX_MS)
+		return 0;
+	map64_get(&l->delays, o->owner.site, &known);
+	return delay > known ? map64_put(&l->delays, o->owner.site, delay) : 0;
+}
+
+/* Pins that are left after their file's end now, to be compared with the next time. */
+static int note_waiting(struct ledger *l, const struct snapshot *s)
+{
+	struct map64 now = {0}; /* owner -> pins */
+	int err = 0;
+
+	for (size_t i = 0; i < s->nr_pages && !err; i++) {
+		const struct pl_page *p = &s->pages[i].page;
+
+		for (uint32_t k = 0; k < p->nr_slots && k < PL_SLOTS && !err; k++) {
+			const struct snap_owner *o = owner_of(s, p->slot[k].owner);
+			uint32_t pins = 0;
+
+			if (!o || !o->file_end_ns || !p->pins)
+				continue;
+			map64_get(&now, o->key, &pins);
+			err = map64_put(&now, o->key, pins + p->pins);
+		}
+	}
+	for (size_t i = 0; i < s->nr_owners && !err; i++) {
+		uint32_t pins = 0;
+
+		map64_get(&now, s->owners[i].key, &pins);
+		err = learn_delay(l, s, &s->owners[i], pins);
+	}
+	map64_free(&l->waiting);
+	l->waiting = now;
+	return err;
+}
+
+int ledger_evaluate(struct ledger *l, const struct snapshot *s)
+{
+	int err = note_waiting(l, s);
+
+	l->nr_findings = l->nr_holdings = 0;
+	l->pins = l->proved = l->held = l->ambiguous = l->base = l->torn = 0;
+	map64_clear(&l->scratch);
+	for (size_t i = 0; i < s->nr_pages && !err; i++)
+		err = book_page(l, s, &s->pages[i]);
+	return err;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* Who holds what, and what of it nobody can release any more. */
+#ifndef PINLEAK_CORE_LEDGER_H
+#define PINLEAK_CORE_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "snapshot.h"
+
+#define LEDGER_SITES  8
+#define LEDGER_OWNERS 16
+
+/* Why pins count as leaked; a greater value is stronger evidence. */
+enum evidence {
+	EVIDENCE_NONE,
+	EVIDENCE_ERROR_LEFT, /* the call failed, its pins are still there */
+	EVIDENCE_ABANDONED,  /* the file is released, the process lives */
+	EVIDENCE_ORPHANED,   /* the file is released and the process gone */
+	EVIDENCE_UNLOADED,   /* the module that took them is no longer loaded */
+};
+const char *evidence_name(enum evidence e);
+
+enum cause { CAUSE_MISSING_RELEASE, CAUSE_ERROR_PATH };
+const char *cause_name(enum cause c);
+
+struct finding_site {
+	const struct snap_site *site;
+	uint64_t pins;
+	uint64_t bytes; /* made unmovable */
+};
+
+/* What one driver has leaked, proved page by page. */
+struct finding {
+	const struct blame *driver;
+	enum evidence evidence; /* the strongest */
+	uint64_t pins;
+	uint64_t pins_bad;    /* of them: taken by calls that failed */
+	uint64_t pins_recent; /* of them: on folios first seen since ledger.epoch_ns */
+	uint64_t folios;
+	uint64_t bytes; /* of the folios: what cannot be moved */
+	uint64_t by_memory[3]; /* folios by enum pl_memory */
+	struct finding_site sites[LEDGER_SITES]; /* most pins first */
+	size_t nr_sites;
+	const struct snap_owner *owners[LEDGER_OWNERS];
+	size_t nr_owners;
+	bool cut; /* there are more sites or owners than fit */
+};
+
+/* Pins that somebody may rightly hold, by owner. */
+struct holding {
+	const struct snap_owner *owner;
+	const struct snap_site *site; /* NULL: lost */
+	uint64_t pins;
+};
+
+struct ledger {
+	/* set by the user */
+	uint64_t grace_ns;
+	uint64_t epoch_ns;
+	/* results of ledger_evaluate() */
+	struct finding *findings;
+	size_t nr_findings;
+	struct holding *holdings;
+	size_t nr_holdings;
+	uint64_t pins; /* on all recorded folios */
+	uint64_t proved;
+	uint64_t held;
+	uint64_t ambiguous; /* claimed by several: leaked or held */
+	uint64_t base;	    /* there before tracking: nobody knows whose */
+	uint64_t torn;	    /* on records that two processors tore */
+	/* kept between evaluations */
+	struct map64 waiting; /* owner -> pins left after its file ended */
+	struct map64 delays;  /* site -> slowest release after the end seen, in ms */
+	struct map64 scratch;
+	size_t room_findings;
+	size_t room_holdings;
+};
+
+/* {0} with grace_ns set is ready to use. */
+void ledger_free(struct ledger *l);
+
+/*
+ * Draws up the books of a snapshot; the results point into it. -ENOMEM.
+ *
+ * A file's end and a process's end count after the grace time, and for a call path that was
+ * seen to release late (io_uring and AF_XDP do so from a worker) after twice its slowest time.
+ */
+int ledger_evaluate(struct ledger *l, const struct snapshot *s) __attribute__((warn_unused_result));
+
+enum cause finding_cause(const struct finding *f);
+
+#endif

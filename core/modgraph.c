@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "modgraph.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEPTH_MAX 8 /* of dependencies: deeper chains than any kernel has */
+
+/* Ends the field at *at and moves on to the next one; NULL when the line is over. */
+static char *next_field(char **at)
+{
+	char *field = *at;
+
+	if (!field || !*field)
+		return NULL;
+	*at = strchr(field, ' ');
+	if (*at)
+		*(*at)++ = '\0';
+	return field;
+}
+
+/* "name size refcount user1,user2, Live 0x..."; "-" for no users or no count. */
+static void parse_line(struct modgraph *g, char *line)
+{
+	struct modgraph_module *m = &g->modules[g->nr];
+	char *at = line, *name = next_field(&at), *size = next_field(&at);
+	char *count = next_field(&at), *users = next_field(&at), *end;
+
+	if (!users || !*name || strlen(name) >= sizeof(m->name) || !*size)
+		return;
+	memset(m, 0, sizeof(*m));
+	memcpy(m->name, name, strlen(name));
+	m->refcount = (int)strtol(count, &end, 10);
+	if (*end || end == count)
+		m->refcount = -1;
+	m->users = (size_t)(users - g->text);
+	g->nr++;
+}
+
+int modgraph_parse(const char *text, struct modgraph *out)
+{
+	size_t lines = 1;
+
+	*out = (struct modgraph){0};
+	for (const char *c = text; *c; c++)
+		lines += *c == '\n';
+	out->modules = calloc(lines, sizeof(*out->modules));
+	out->text = strdup(text);
+	if (!out->modules || !out->text) {
+		modgraph_free(out);
+		return -ENOMEM;
+	}
+	for (char *line = out->text, *next; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		parse_line(out, line);
+	}
+	return 0;
+}
+
+void modgraph_free(struct modgraph *g)
+{
+	free(g->modules);
+	free(g->text);
+	*g = (struct modgraph){0};
+}
+
+const struct modgraph_module *modgraph_find(const struct modgraph *g, const char *name)
+{
+	for (size_t i = 0; i < g->nr; i++)
+		if (!strcmp(g->modules[i].name, name))
+			return &g->modules[i];
+	return NULL;
+}
+
+static bool depends(const struct modgraph *g, const char *user, const char *used, int depth)
+{
+	const struct modgraph_module *m = modgraph_find(g, used);
+	const char *at = m ? g->text + m->users : "-";
+
+	while (depth && strcmp(at, "-") != 0 && *at) {
+		char name[MODGRAPH_NAME];
+		size_t len = strcspn(at, ",");
+
+		if (len && len < sizeof(name)) {
+			memcpy(name, at, len);
+			name[len] = '\0';
+			if (!strcmp(name, user) || depends(g, user, name, depth - 1))
+				return true;
+		}
+		at += len + (at[len] == ',');
+	}
+	return false;
+}
+
+bool modgraph_depends(const struct modgraph *g, const char *user, const char *used)
+{
+	return depends(g, user, used, DEPTH_MAX);
+}

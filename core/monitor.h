@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * The decisions: when to suspect, when to track and how closely, when to accuse, when to stop.
+ *
+ * The monitor is told the time with each sample and does nothing on its own, so that the same
+ * samples always lead to the same decisions.
+ */
+#ifndef PINLEAK_CORE_MONITOR_H
+#define PINLEAK_CORE_MONITOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "detect.h"
+#include "ledger.h"
+#include "report.h"
+
+enum track { TRACK_AUTO, TRACK_ALWAYS, TRACK_NEVER };
+
+struct monitor_config {
+	enum track track;
+	enum level lowest; /* the level tracking starts with: light, or deep */
+	uint64_t grace_ns;
+	uint64_t settle_ns; /* quiet for so long: tracking goes off */
+};
+
+struct monitor;
+
+/* NULL: out of memory. The reporter and its context must outlive the monitor. */
+struct monitor *monitor_create(const struct monitor_config *config, const struct reporter *to,
+			       void *ctx);
+void monitor_destroy(struct monitor *m);
+
+/*
+ * One step: a reading of the counters and, above level counters, the books and how they balance
+ * (NULL and NULL else). Reports what there is to report. -ENOMEM.
+ */
+int monitor_step(struct monitor *m, const struct sample *sample, const struct snapshot *books,
+		 const struct balance *balance) __attribute__((warn_unused_result));
+
+/* The level that should be on now; the caller brings it about and says so. */
+enum level monitor_wanted(const struct monitor *m);
+
+/* Why it is wanted; valid until the next step. */
+const char *monitor_reason(const struct monitor *m);
+
+/* The level is on now, for this reason. */
+void monitor_level_is(struct monitor *m, uint64_t now_ns, enum level level, const char *reason);
+
+/* The level cannot be had on this machine (audit, kernel): it is not asked for again. */
+void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level,
+			  const char *reason);
+
+/* Would exact counters be worth a stat_refresh now? */
+bool monitor_wants_exact(const struct monitor *m);
+
+/* Updates of verdicts, losses and the summary. */
+void monitor_finish(struct monitor *m, uint64_t now_ns);
+
+/* Drivers that were found to leak. */
+uint32_t monitor_leaking(const struct monitor *m);
+
+/* Was tracking called for that could not be had? */
+bool monitor_is_blind(const struct monitor *m);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* What the monitor tells, and the interface of those who show it. */
+#ifndef PINLEAK_CORE_REPORT_H
+#define PINLEAK_CORE_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ledger.h"
+
+enum level { LEVEL_COUNTERS, LEVEL_LIGHT, LEVEL_DEEP };
+const char *level_name(enum level l);
+
+enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
+const char *severity_name(enum severity s);
+
+/* One reading of the kernel's counters, in pins, and of memory, in bytes. */
+struct sample {
+	uint64_t now_ns;
+	int64_t acquired;
+	int64_t released;
+	bool exact; /* per-processor remainders were collected just before */
+	uint64_t memory_total;
+	uint64_t memory_available;
+};
+
+/* How far the books of the tracking agree with the kernel's counters, since it began. */
+struct balance {
+	int64_t counted_acquired; /* by the kernel */
+	int64_t counted_released;
+	int64_t seen_acquired; /* by the hooks */
+	int64_t seen_released; /* deep only */
+	int64_t unseen;	       /* acquired, beyond what reading one after the other explains */
+	int64_t unseen_released; /* the same of released; deep only */
+	bool exact;	       /* deep: the hooks see each pin; light: each call */
+};
+
+struct report_sample {
+	const struct sample *sample;
+	enum level level;
+};
+
+struct report_state {
+	uint64_t now_ns;
+	enum level from;
+	enum level to;
+	const char *reason;
+};
+
+struct report_suspicion {
+	uint64_t now_ns;
+	int64_t pins; /* the rise of the floor */
+	double pins_per_s;
+	double span_s;
+};
+
+struct report_verdict {
+	uint64_t now_ns;
+	const struct finding *finding;
+	enum severity severity;
+	double rate;	   /* bytes a second; negative: not known yet */
+	double exhaustion; /* seconds until memory runs out; negative: not known */
+	enum level level;
+	uint32_t sample_rate;
+	uint64_t missed;       /* pins acquired that no hook saw */
+	uint64_t unattributed; /* pins the counters know and the ledger does not */
+	bool incomplete;       /* something was lost: there may be more */
+	bool update;	       /* of a verdict given before */
+};
+
+struct report_held {
+	uint64_t now_ns;
+	const struct holding *holding;
+	int64_t rise; /* pins, since it was first seen */
+};
+
+/* Each a number of things lost since tracking began. */
+struct report_loss {
+	uint64_t now_ns;
+	const uint64_t *stats; /* PL_STATS counters */
+	uint64_t missed_runs;
+	const struct balance *balance;
+};
+
+struct report_summary {
+	uint64_t now_ns;
+	double seconds;
+	int64_t rise; /* outstanding pins, last less first */
+	uint32_t suspicions;
+	uint32_t drivers; /* that leak */
+	uint64_t leaked_pins;
+	uint64_t leaked_bytes;
+	enum level highest;
+	bool tracking_failed; /* wanted and not to be had */
+	const struct report_loss *loss; /* NULL: never tracked */
+	const struct ledger *ledger;	/* NULL: not tracking now */
+};
+
+/* All functions must be there; the arguments live only as long as the call. */
+struct reporter {
+	void (*sample)(void *ctx, const struct report_sample *r);
+	void (*suspicion)(void *ctx, const struct report_suspicion *r);
+	void (*state)(void *ctx, const struct report_state *r);
+	void (*verdict)(void *ctx, const struct report_verdict *r);
+	void (*held)(void *ctx, const struct report_held *r);
+	void (*loss)(void *ctx, const struct report_loss *r);
+	void (*summary)(void *ctx, const struct report_summary *r);
+};
+
+/* Is anything lost at all? Contention and deep stacks are told but lose no pins. */
+bool loss_any(const struct report_loss *loss);
+
+#endif

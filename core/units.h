@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* Times, sizes and names, as people write and read them. */
+#ifndef PINLEAK_CORE_UNITS_H
+#define PINLEAK_CORE_UNITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define UNITS_ROOM 32 /* bytes that hold any size or duration as text */
+
+/*
+ * "250ms", "1s", "1.5s", "2m", "3h", "7d"; a bare number is seconds. -EINVAL: not that, or
+ * negative; -ERANGE: beyond 100 years.
+ */
+int units_duration(const char *text, uint64_t *ns);
+
+/* A whole number between lo and hi. -EINVAL, -ERANGE. */
+int units_number(const char *text, uint64_t lo, uint64_t hi, uint64_t *out);
+
+/* "1.2 MiB"; returns out, which has UNITS_ROOM bytes. */
+const char *units_bytes(double bytes, char *out);
+
+/* "4 min", "2.3 h", "12 d". */
+const char *units_seconds(double seconds, char *out);
+
+/* "12,345,678", and "-12". */
+const char *units_count(int64_t n, char *out);
+
+/*
+ * Copies a name that anybody may have chosen (a process's, a file's) so that it can be shown:
+ * control characters and what is no UTF-8 become \xNN. size is at least 1.
+ */
+void units_clean(const char *in, size_t in_size, char *out, size_t size);
+
+#endif

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "btfq.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/btf.h>
+
+#define DEPTH_MAX 32 /* of typedefs, qualifiers and nested structs: hostile BTF may loop */
+
+int btfq_open(const char *path, struct btf **out)
+{
+	struct btf *btf;
+	int err;
+
+	if (!path)
+		path = "/sys/kernel/btf/vmlinux";
+	if (access(path, R_OK))
+		return -errno;
+	btf = btf__parse(path, NULL);
+	err = btf ? 0 : -errno;
+	if (err)
+		return err == -ENOENT || err == -EACCES ? err : -EINVAL;
+	*out = btf;
+	return 0;
+}
+
+const struct btf_type *btfq_function(const struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	t = t ? btf__type_by_id(btf, t->type) : NULL;
+	return t && btf_is_func_proto(t) ? t : NULL;
+}
+
+static const struct btf_type *strip(const struct btf *btf, uint32_t id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+
+	for (int i = 0; t && i < DEPTH_MAX; i++) {
+		if (!btf_is_mod(t) && !btf_is_typedef(t) && btf_kind(t) != BTF_KIND_TYPE_TAG)
+			return t;
+		t = btf__type_by_id(btf, t->type);
+	}
+	return NULL;
+}
+
+static bool is_pointer_to(const struct btf *btf, uint32_t id, const char *target, int stars)
+{
+	const struct btf_type *t = strip(btf, id);
+
+	for (; stars; stars--) {
+		if (!t || !btf_is_ptr(t))
+			return false;
+		t = strip(btf, t->type);
+	}
+	return t && btf_is_struct(t) && !strcmp(btf__name_by_offset(btf, t->name_off), target);
+}
+
+int btfq_arg_of_type(const struct btf *btf, const struct btf_type *proto, const char *target,
+		     int stars)
+{
+	const struct btf_param *p = btf_params(proto);
+
+	for (int i = 0; i < btf_vlen(proto); i++)
+		if (is_pointer_to(btf, p[i].type, target, stars))
+			return i;
+	return -1;
+}
+
+int btfq_arg_of_name(const struct btf *btf, const struct btf_type *proto,
+		     const char *const *names)
+{
+	const struct btf_param *p = btf_params(proto);
+
+	for (int i = 0; i < btf_vlen(proto); i++) {
+		const char *name = btf__name_by_offset(btf, p[i].name_off);
+
+		for (int k = 0; name && names[k]; k++)
+			if (!strcmp(name, names[k]))
+				return i;
+	}
+	return -1;
+}
+
+enum btfq_return btfq_returns(const struct btf *btf, const struct btf_type *proto)
+{
+	const struct btf_type *t = strip(btf, proto->type);
+
+	if (!proto->type)
+		return BTFQ_VOID;
+	if (!t)
+		return BTFQ_OTHER;
+	if (btf_is_ptr(t))
+		return BTFQ_POINTER;
+	if (btf_is_int(t))
+		return btf_int_encoding(t) & BTF_INT_BOOL ? BTFQ_BOOL : BTFQ_INT;
+	return BTFQ_OTHER;
+}
+
+static int put_type(const struct btf *btf, uint32_t id, char *out, int size)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+	int stars = 0;
+
+	for (int i = 0; t && i < DEPTH_MAX; i++) {
+		if (btf_is_ptr(t))
+			stars++;
+		else if (!btf_is_mod(t) && btf_kind(t) != BTF_KIND_TYPE_TAG)
+			break;
+		t = t->type ? btf__type_by_id(btf, t->type) : NULL;
+	}
+	return snprintf(out, size, "%s%s%s%.*s", t && btf_is_struct(t) ? "struct " : "",
+			t ? btf__name_by_offset(btf, t->name_off) : "void", stars ? " " : "",
+			stars < 3 ? stars : 3, "***");
+}
+
+void btfq_prototype(const struct btf *btf, const char *name, char *out, int size)
+{
+	const struct btf_type *proto = btfq_function(btf, name);
+	const struct btf_param *p;
+	char type[96];
+	int n;
+
+	if (!proto) {
+		snprintf(out, size, "%s", name);
+		return;
+	}
+	p = btf_params(proto);
+	put_type(btf, proto->type, type, sizeof(type));
+	n = snprintf(out, size, "%s%s%s(", type, strchr(type, '*') ? "" : " ", name);
+	for (int i = 0; i < btf_vlen(proto) && n < size; i++) {
+		put_type(btf, p[i].type, type, sizeof(type));
+		n += snprintf(out + n, size - n, "%s%s", i ? ", " : "", type);
+	}
+	if (n < size)
+		snprintf(out + n, size - n, ")");
+}
+
+/* Offset in bits, or -1. */
+static int member_bits(const struct btf *btf, const struct btf_type *t, const char *member,
+		       int depth)
+{
+	const struct btf_member *m = btf_members(t);
+
+	for (int i = 0; i < btf_vlen(t); i++) {
+		const char *name = btf__name_by_offset(btf, m[i].name_off);
+		int at = btf_member_bit_offset(t, i), inner;
+		const struct btf_type *mt;
+
+		if (name && *name) {
+			if (!strcmp(name, member))
+				return at;
+			continue;
+		}
+		mt = strip(btf, m[i].type);
+		if (!mt || !btf_is_composite(mt) || depth >= DEPTH_MAX)
+			continue;
+		inner = member_bits(btf, mt, member, depth + 1);
+		if (inner >= 0)
+			return at + inner;
+	}
+	return -1;
+}
+
+static const struct btf_type *struct_type(const struct btf *btf, const char *type)
+{
+	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+
+	return id > 0 ? btf__type_by_id(btf, id) : NULL;
+}
+
+int btfq_offset(const struct btf *btf, const char *type, const char *member)
+{
+	const struct btf_type *t = struct_type(btf, type);
+	int bits = t ? member_bits(btf, t, member, 0) : -1;
+
+	return bits < 0 ? -1 : bits / 8;
+}
+
+int btfq_size(const struct btf *btf, const char *type)
+{
+	const struct btf_type *t = struct_type(btf, type);
+
+	return t ? (int)t->size : -1;
+}
+
+static bool enum_value(const struct btf *btf, const struct btf_type *t, const char *name,
+		       uint64_t *value)
+{
+	const struct btf_enum64 *wide = btf_is_enum64(t) ? btf_enum64(t) : NULL;
+	const struct btf_enum *e = wide ? NULL : btf_enum(t);
+
+	for (int i = 0; i < btf_vlen(t); i++) {
+		const char *n = btf__name_by_offset(btf, wide ? wide[i].name_off : e[i].name_off);
+
+		if (!n || strcmp(n, name))
+			continue;
+		*value = wide ? btf_enum64_value(&wide[i]) : (uint32_t)e[i].val;
+		return true;
+	}
+	return false;
+}
+
+bool btfq_enumerator(const struct btf *btf, const char *name, uint64_t *value)
+{
+	int n = btf__type_cnt(btf);
+
+	for (int id = 1; id < n; id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		if (t && btf_is_any_enum(t) && enum_value(btf, t, name, value))
+			return true;
+	}
+	return false;
+}

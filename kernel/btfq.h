@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* Questions to a kernel's BTF: functions, their arguments, members, enumerators. */
+#ifndef PINLEAK_KERNEL_BTFQ_H
+#define PINLEAK_KERNEL_BTFQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct btf;
+struct btf_type;
+
+/*
+ * Opens the running kernel's BTF (path NULL) or that of a file (raw BTF or an ELF file with a
+ * .BTF section). 0, or -errno: -ENOENT when the file is not there, -EINVAL when it is not BTF.
+ * The caller frees it with btf__free().
+ */
+int btfq_open(const char *path, struct btf **out);
+
+/* The prototype of a function in the BTF; NULL when the kernel has none of that name. */
+const struct btf_type *btfq_function(const struct btf *btf, const char *name);
+
+/* "int try_grab_folio(struct folio *folio, int refs, unsigned int flags)", cut at size. */
+void btfq_prototype(const struct btf *btf, const char *name, char *out, int size);
+
+/*
+ * Number of the first argument that is a pointer (stars 1) or pointer to pointer (stars 2) to
+ * struct `target`; -1 when there is none.
+ */
+int btfq_arg_of_type(const struct btf *btf, const struct btf_type *proto, const char *target,
+		     int stars);
+
+/* Number of the first argument with one of the names (a NULL-terminated list), or -1. */
+int btfq_arg_of_name(const struct btf *btf, const struct btf_type *proto,
+		     const char *const *names);
+
+enum btfq_return { BTFQ_VOID, BTFQ_BOOL, BTFQ_INT, BTFQ_POINTER, BTFQ_OTHER };
+enum btfq_return btfq_returns(const struct btf *btf, const struct btf_type *proto);
+
+/* Byte offset of a member, looked up through anonymous members too; -1 when there is none. */
+int btfq_offset(const struct btf *btf, const char *type, const char *member);
+
+/* sizeof(struct type), or -1. */
+int btfq_size(const struct btf *btf, const char *type);
+
+/* Looks an enumerator up in all enums, anonymous ones too. */
+bool btfq_enumerator(const struct btf *btf, const char *name, uint64_t *value);
+
+#endif

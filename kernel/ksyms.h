@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* Addresses of kernel symbols, from /proc/kallsyms. */
+#ifndef PINLEAK_KERNEL_KSYMS_H
+#define PINLEAK_KERNEL_KSYMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ksym {
+	const char *name; /* asked for */
+	uint64_t addr;	  /* 0: there is none */
+	uint64_t end;	  /* where the next symbol begins */
+};
+
+/*
+ * Finds the addresses of all the named symbols in one reading. -EPERM when the kernel shows
+ * zeros instead of addresses (no root, or kptr_restrict), -errno when it cannot be read.
+ */
+int ksyms_find(struct ksym *syms, size_t nr);
+
+#endif

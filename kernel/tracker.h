@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* The live kernel as a source: the programs, their levels, and the books they keep. */
+#ifndef PINLEAK_KERNEL_TRACKER_H
+#define PINLEAK_KERNEL_TRACKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../core/report.h"
+#include "../core/snapshot.h"
+#include "plan.h"
+#include "vmstat.h"
+
+struct tracker_config {
+	uint32_t table_size; /* records of folios; 0: chosen from the machine's memory */
+	const char *omit;    /* a hook to leave out, see plan_make() */
+};
+
+struct tracker;
+
+/* Makes the plan; loads nothing yet. -ENOENT, -EINVAL: no BTF; -ENOTSUP: none that will do. */
+int tracker_create(const struct tracker_config *config, struct tracker **out);
+void tracker_destroy(struct tracker *t); /* detaches everything */
+
+const struct plan *tracker_plan(const struct tracker *t);
+
+/* What went wrong last, for people: one line, "" when nothing did. */
+const char *tracker_error(const struct tracker *t);
+
+/*
+ * Attaches what the level needs and detaches the rest. LEVEL_COUNTERS unloads every program and
+ * frees every map. -ENOTSUP when the plan has no such level; -errno as the kernel refused it.
+ */
+int tracker_set_level(struct tracker *t, enum level level);
+enum level tracker_level(const struct tracker *t);
+
+/*
+ * Reads the page structures of all recorded folios and hands out the books. They belong to the
+ * tracker and live until the next call. -errno.
+ */
+int tracker_books(struct tracker *t, const struct snapshot **out);
+
+/*
+ * Compares what the hooks saw with the kernel's counters, since the level was set or
+ * tracker_rebalance(). The sample is the reading of the counters it compares with. -errno.
+ */
+int tracker_balance(struct tracker *t, struct vmstat *v, struct sample *sample,
+		    struct balance *out);
+int tracker_rebalance(struct tracker *t, struct vmstat *v);
+
+/* One shot of tracker_calibrate(). */
+struct calibration {
+	const char *name;
+	bool tried; /* false: not to be had on this machine */
+	bool ok;
+	struct balance balance;
+};
+#define CALIBRATIONS 4
+
+/*
+ * Fires pins of our own and compares what the hooks saw with the counters. -EBADE when they
+ * differ: the hooks of this level do not see everything, and tracker_error() says by how much.
+ * *nr results are stored; quick fires only the first that works.
+ */
+int tracker_calibrate(struct tracker *t, struct vmstat *v, bool quick, struct calibration *out,
+		      size_t *nr);
+
+#endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "core/errors.h"
+
+#ifndef PINLEAK_VERSION
+#define PINLEAK_VERSION "unknown"
+#endif
+
+static const struct command *const all[] = {
+	&watch_command,
+	&doctor_command,
+	&explain_command,
+};
+#define COMMANDS (sizeof(all) / sizeof(*all))
+
+static void help(FILE *to)
+{
+	fprintf(to,
+		"usage: pinleak COMMAND [OPTION...]\n"
+		"\n"
+		"Finds the device driver that locks (pins) pages of memory for I/O and does not\n"
+		"release them. Watches the kernel's own counters, switches tracking on by itself\n"
+		"when pins do not come back, and names the driver with proof.\n"
+		"\n"
+		"commands:\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-10s %s\n", all[i]->name, all[i]->brief);
+	fprintf(to,
+		"\n"
+		"  pinleak COMMAND --help   what a command does, with examples\n"
+		"  pinleak --version        the version\n"
+		"\n"
+		"exit status: 0 no leak, 1 a driver leaks (error 729), 2 wrong usage,\n"
+		"             3 this machine or kernel cannot\n"
+		"\n"
+		"start with:  sudo pinleak watch\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		help(stderr);
+		return STATUS_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		help(stdout);
+		return STATUS_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("pinleak %s\n", PINLEAK_VERSION);
+		return STATUS_OK;
+	}
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(argv[1], all[i]->name))
+			return all[i]->run(all[i], argc - 1, argv + 1);
+	return usage_error(NULL, ERROR_INVALID_PARAMETER, "there is no command %s", argv[1]);
+}

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include <jansson.h>
+#include <string.h>
+
+#include "../core/errors.h"
+#include "../core/units.h"
+#include "render.h"
+
+/* An object with its type, time, host and kernel. */
+static json_t *object(const struct render *r, const char *type, uint64_t now_ns)
+{
+	char time[32];
+
+	render_time(r, now_ns, time);
+	return json_pack("{s:s, s:s, s:s, s:s}", "type", type, "time", time, "host", r->host,
+			 "kernel", r->kernel);
+}
+
+static void put(const struct render *r, json_t *o)
+{
+	json_dumpf(o, r->to, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	fputc('\n', r->to);
+	fflush(r->to); /* readers follow along */
+	json_decref(o);
+}
+
+static json_t *text_or_null(const char *s)
+{
+	char clean[512];
+
+	units_clean(s, sizeof(clean), clean, sizeof(clean));
+	return clean[0] ? json_string(clean) : json_null();
+}
+
+static json_t *number_or_null(double n)
+{
+	return n < 0 ? json_null() : json_real(n);
+}
+
+static json_t *error_object(uint32_t code)
+{
+	const struct error_info *e = error_by_code(code);
+	char hex[16];
+
+	snprintf(hex, sizeof(hex), "0x%X", e->code);
+	return json_pack("{s:i, s:s, s:s, s:o, s:s}", "code", (int)e->code, "hex", hex, "name",
+			 e->name, "ntstatus", e->ntstatus ? json_string(e->ntstatus) : json_null(),
+			 "message", e->message);
+}
+
+static void on_sample(void *ctx, const struct report_sample *s)
+{
+	const struct render *r = ctx;
+	json_t *o = object(r, "sample", s->sample->now_ns);
+
+	json_object_set_new(o, "level", json_string(level_name(s->level)));
+	json_object_set_new(o, "acquired", json_integer(s->sample->acquired));
+	json_object_set_new(o, "released", json_integer(s->sample->released));
+	json_object_set_new(o, "outstanding",
+			    json_integer(s->sample->acquired - s->sample->released));
+	json_object_set_new(o, "exact", json_boolean(s->sample->exact));
+	json_object_set_new(o, "memory_total", json_integer((json_int_t)s->sample->memory_total));
+	json_object_set_new(o, "memory_available",
+			    json_integer((json_int_t)s->sample->memory_available));
+	put(r, o);
+}
+
+static void on_suspicion(void *ctx, const struct report_suspicion *s)
+{
+	const struct render *r = ctx;
+	json_t *o = object(r, "suspicion", s->now_ns);
+
+	json_object_set_new(o, "pins", json_integer(s->pins));
+	json_object_set_new(o, "pins_per_s", json_real(s->pins_per_s));
+	json_object_set_new(o, "span_s", json_real(s->span_s));
+	put(r, o);
+}
+
+static void on_state(void *ctx, const struct report_state *s)
+{
+	const struct render *r = ctx;
+	json_t *o = object(r, "state", s->now_ns);
+
+	json_object_set_new(o, "from", json_string(level_name(s->from)));
+	json_object_set_new(o, "to", json_string(level_name(s->to)));
+	json_object_set_new(o, "reason", text_or_null(s->reason));
+	put(r, o);
+}
+
+static json_t *driver_object(const struct finding *f)
+{
+	const struct snap_driver *d = f->nr_sites ? &f->sites[0].site->driver : NULL;
+
+	return json_pack("{s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:n, s:o}", "name",
+			 text_or_null(f->driver->driver), "kind", blame_kind_name(f->driver->kind),
+			 "guess", f->driver->guess, "via", text_or_null(f->driver->via), "version",
+			 text_or_null(d ? d->version : ""), "srcversion",
+			 text_or_null(d ? d->srcversion : ""), "path",
+			 text_or_null(d ? d->path : ""), "package", "taint",
+			 text_or_null(d ? d->taint : ""));
+}
+
+static json_t *stack_array(const struct pl_site *site)
+{
+	char frames[PL_FRAMES][RENDER_FRAME];
+	size_t n = render_stack(site, frames);
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(a, text_or_null(frames[i]));
+	return a;
+}
+
+static json_t *sites_array(const struct finding *f)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < f->nr_sites; i++)
+		json_array_append_new(
+			a, json_pack("{s:I, s:I, s:o}", "pins", (json_int_t)f->sites[i].pins,
+				     "bytes", (json_int_t)f->sites[i].bytes, "stack",
+				     stack_array(&f->sites[i].site->site)));
+	return a;
+}
+
+static json_t *process_object(const struct snap_owner *o)
+{
+	return json_pack("{s:I, s:o, s:b, s:b}", "pid", (json_int_t)o->owner.tgid, "comm",
+			 text_or_null(o->owner.comm), "alive", !o->dead_ns, "worker",
+			 o->owner.worker);
+}
+
+static json_t *processes_array(const struct finding *f)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < f->nr_owners; i++) {
+		bool known = !f->owners[i]->owner.tgid;
+
+		for (size_t k = 0; k < i; k++)
+			known |= f->owners[k]->owner.tgid == f->owners[i]->owner.tgid &&
+				 f->owners[k]->owner.start_ns == f->owners[i]->owner.start_ns;
+		if (!known)
+			json_array_append_new(a, process_object(f->owners[i]));
+	}
+	return a;
+}
+
+static json_t *devices_array(const struct finding *f)
+{
+	json_t *a = json_array();
+	char node[300];
+
+	for (size_t i = 0; i < f->nr_owners; i++) {
+		bool known = !render_node(f->owners[i], node, sizeof(node));
+
+		for (size_t k = 0; k < i; k++)
+			known |= f->owners[k]->owner.rdev == f->owners[i]->owner.rdev;
+		if (!known)
+			json_array_append_new(a, json_pack("{s:s, s:o}", "node", node, "driver",
+							   text_or_null(f->owners[i]->node_driver)));
+	}
+	return a;
+}
+
+static json_t *objects_array(const struct finding *f)
+{
+	static const char *const kinds[] = {"unknown", "anon", "file"};
+	json_t *a = json_array();
+
+	for (int i = PL_MEM_UNKNOWN; i <= PL_MEM_FILE; i++)
+		if (f->by_memory[i])
+			json_array_append_new(a, json_pack("{s:s, s:I, s:n}", "kind", kinds[i],
+							   "folios", (json_int_t)f->by_memory[i],
+							   "path"));
+	return a;
+}
+
+static void on_verdict(void *ctx, const struct report_verdict *v)
+{
+	const struct render *r = ctx;
+	const struct finding *f = v->finding;
+	json_t *o = object(r, "verdict", v->now_ns);
+
+	json_object_set_new(o, "error", error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES));
+	json_object_set_new(o, "driver", driver_object(f));
+	json_object_set_new(o, "evidence", json_string(evidence_name(f->evidence)));
+	json_object_set_new(o, "cause", json_string(cause_name(finding_cause(f))));
+	json_object_set_new(o, "severity", json_string(severity_name(v->severity)));
+	json_object_set_new(o, "update", json_boolean(v->update));
+	json_object_set_new(o, "pins", json_integer((json_int_t)f->pins));
+	json_object_set_new(o, "pages", json_integer((json_int_t)f->folios));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)f->bytes));
+	json_object_set_new(o, "rate_bytes_per_s", number_or_null(v->rate));
+	json_object_set_new(o, "exhaustion_s", number_or_null(v->exhaustion));
+	json_object_set_new(o, "sites", sites_array(f));
+	json_object_set_new(o, "processes", processes_array(f));
+	json_object_set_new(o, "objects", objects_array(f));
+	json_object_set_new(o, "devices", devices_array(f));
+	json_object_set_new(
+		o, "proof",
+		json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "level",
+			  level_name(v->level), "sample_rate", (json_int_t)v->sample_rate,
+			  "reread", (json_int_t)f->folios, "still_pinned", (json_int_t)f->folios,
+			  "missed", (json_int_t)v->missed, "unattributed",
+			  (json_int_t)v->unattributed, "incomplete", v->incomplete, "cut", f->cut));
+	put(r, o);
+}
+
+static void on_held(void *ctx, const struct report_held *h)
+{
+	const struct render *r = ctx;
+	const struct holding *k = h->holding;
+	json_t *o = object(r, "held", h->now_ns);
+	char node[300];
+
+	json_object_set_new(o, "process", process_object(k->owner));
+	json_object_set_new(o, "driver", text_or_null(k->site ? k->site->blame.driver : ""));
+	json_object_set_new(o, "device",
+			    render_node(k->owner, node, sizeof(node)) ? json_string(node)
+								      : json_null());
+	json_object_set_new(o, "pins", json_integer((json_int_t)k->pins));
+	json_object_set_new(o, "rise", json_integer(h->rise));
+	json_object_set_new(o, "stack", k->site ? stack_array(&k->site->site) : json_array());
+	put(r, o);
+}
+
+static json_t *balance_object(const struct balance *b)
+{
+	json_t *o = json_pack("{s:b, s:I, s:I, s:I}", "exact", b->exact, "counted_acquired",
+			      (json_int_t)b->counted_acquired, "seen_acquired",
+			      (json_int_t)b->seen_acquired, "unseen", (json_int_t)b->unseen);
+
+	if (b->exact) {
+		json_object_set_new(o, "counted_released", json_integer(b->counted_released));
+		json_object_set_new(o, "seen_released", json_integer(b->seen_released));
+		json_object_set_new(o, "unseen_released", json_integer(b->unseen_released));
+	}
+	return o;
+}
+
+static void fill_loss(json_t *o, const struct report_loss *l)
+{
+	static const struct {
+		const char *name;
+		enum pl_stat stat;
+	} rows[] = {
+		{"pins_table_full", PL_LOST_PAGES},   {"pins_map_busy", PL_LOST_BUSY},
+		{"pins_claims_full", PL_SLOTS_FULL},  {"stacks", PL_LOST_STACK},
+		{"stacks_truncated", PL_TRUNC_STACK}, {"sites_table_full", PL_LOST_SITES},
+		{"owners_table_full", PL_LOST_OWNERS}, {"files_table_full", PL_LOST_FILES},
+		{"calls_table_full", PL_LOST_CALLS},  {"releases_untraced", PL_REL_UNTRACED},
+		{"records_torn", PL_CONTENDED},
+	};
+
+	json_object_set_new(o, "error", loss_any(l) ? error_object(ERROR_INSUFFICIENT_BUFFER)
+						    : json_null());
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		json_object_set_new(o, rows[i].name,
+				    json_integer((json_int_t)l->stats[rows[i].stat]));
+	json_object_set_new(o, "runs_missed", json_integer((json_int_t)l->missed_runs));
+	json_object_set_new(o, "books", balance_object(l->balance));
+}
+
+static void on_loss(void *ctx, const struct report_loss *l)
+{
+	const struct render *r = ctx;
+	json_t *o = object(r, "loss", l->now_ns);
+
+	fill_loss(o, l);
+	put(r, o);
+}
+
+static void on_summary(void *ctx, const struct report_summary *s)
+{
+	const struct render *r = ctx;
+	json_t *o = object(r, "summary", s->now_ns), *loss;
+
+	json_object_set_new(o, "seconds", json_real(s->seconds));
+	json_object_set_new(o, "rise", json_integer(s->rise));
+	json_object_set_new(o, "suspicions", json_integer(s->suspicions));
+	json_object_set_new(o, "drivers_leaking", json_integer(s->drivers));
+	json_object_set_new(o, "leaked_pins", json_integer((json_int_t)s->leaked_pins));
+	json_object_set_new(o, "leaked_bytes", json_integer((json_int_t)s->leaked_bytes));
+	json_object_set_new(o, "highest_level", json_string(level_name(s->highest)));
+	json_object_set_new(o, "tracking_failed", json_boolean(s->tracking_failed));
+	json_object_set_new(o, "error",
+			    s->drivers ? error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
+				       : json_null());
+	if (s->ledger)
+		json_object_set_new(
+			o, "ledger",
+			json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "pins",
+				  (json_int_t)s->ledger->pins, "proved",
+				  (json_int_t)s->ledger->proved, "held",
+				  (json_int_t)s->ledger->held, "ambiguous",
+				  (json_int_t)s->ledger->ambiguous, "before",
+				  (json_int_t)s->ledger->base, "torn",
+				  (json_int_t)s->ledger->torn));
+	loss = s->loss ? json_object() : json_null();
+	if (s->loss)
+		fill_loss(loss, s->loss);
+	json_object_set_new(o, "loss", loss);
+	put(r, o);
+}
+
+const struct reporter json_reporter = {
+	.sample = on_sample,
+	.suspicion = on_suspicion,
+	.state = on_state,
+	.verdict = on_verdict,
+	.held = on_held,
+	.loss = on_loss,
+	.summary = on_summary,
+};

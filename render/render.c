@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "render.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../core/units.h"
+
+#define NS_PER_S 1000000000LL
+
+static int64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+void render_here(struct render *r, FILE *to)
+{
+	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+	struct utsname u;
+
+	*r = (struct render){.to = to};
+	uname(&u);
+	units_clean(u.nodename, sizeof(u.nodename), r->host, sizeof(r->host));
+	units_clean(u.release, sizeof(u.release), r->kernel, sizeof(r->kernel));
+	r->real_offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+	r->colour = isatty(fileno(to)) && !(no_colour && *no_colour) && term &&
+		    strcmp(term, "dumb") != 0;
+}
+
+void render_time(const struct render *r, uint64_t now_ns, char *out)
+{
+	int64_t real = (int64_t)now_ns + r->real_offset;
+	time_t seconds = real / NS_PER_S;
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&seconds, &tm);
+	n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + n, 32 - n, ".%03dZ", (int)(real % NS_PER_S / 1000000));
+}
+
+void render_driver(const struct blame *b, char *out, size_t size)
+{
+	char name[PL_SYM];
+
+	units_clean(b->driver, sizeof(b->driver), name, sizeof(name));
+	if (b->kind == BLAME_UNKNOWN)
+		snprintf(out, size, "an unknown driver");
+	else
+		snprintf(out, size, "%s %s%s", blame_kind_name(b->kind), name,
+			 b->guess ? " (a guess by its symbols)" : "");
+}
+
+size_t render_stack(const struct pl_site *site, char (*frames)[RENDER_FRAME])
+{
+	char symbol[PL_SYM], module[MODGRAPH_NAME];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < site->nr && i < PL_FRAMES; i++) {
+		if (!blame_frame(site->sym[i], symbol, module))
+			continue;
+		if (module[0])
+			snprintf(frames[n++], RENDER_FRAME, "%s [%s]", symbol, module);
+		else
+			snprintf(frames[n++], RENDER_FRAME, "%s", symbol);
+	}
+	return n;
+}
+
+bool render_node(const struct snap_owner *o, char *out, size_t size)
+{
+	char name[sizeof(o->node)];
+
+	units_clean(o->node, sizeof(o->node), name, sizeof(name));
+	snprintf(out, size, "/dev/%s", name);
+	return o->node[0];
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* Those who show what the monitor reports: text for people, NDJSON for scripts. */
+#ifndef PINLEAK_RENDER_RENDER_H
+#define PINLEAK_RENDER_RENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../core/report.h"
+
+/* The context of both reporters; it belongs to the caller. */
+struct render {
+	FILE *to;
+	bool colour;	     /* text: escape sequences may be used */
+	bool samples;	     /* text: a line for each sample */
+	int64_t real_offset; /* ns: CLOCK_REALTIME less CLOCK_MONOTONIC */
+	char host[72];
+	char kernel[72];
+};
+
+/* Fills host, kernel and offset of this machine; colour when `to` is a terminal and NO_COLOR unset. */
+void render_here(struct render *r, FILE *to);
+
+extern const struct reporter text_reporter, json_reporter;
+
+/* "2026-11-22T20:00:00.000Z" into 32 bytes. */
+void render_time(const struct render *r, uint64_t now_ns, char *out);
+
+/* The name a person would know a driver's origin by: "module leaky", "built-in io_uring (a guess)". */
+void render_driver(const struct blame *b, char *out, size_t size);
+
+/* The frames of a call path that readers want: "leaky_ioctl [leaky]". Returns their number. */
+#define RENDER_FRAME 136
+size_t render_stack(const struct pl_site *site, char (*frames)[RENDER_FRAME]);
+
+/* The device node of a finding's owner, "/dev/..."; false when it is none. */
+bool render_node(const struct snap_owner *o, char *out, size_t size);
+
+#endif

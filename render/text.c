@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "../core/errors.h"
+#include "../core/units.h"
+#include "render.h"
+
+#define RED    "\033[1;31m"
+#define YELLOW "\033[33m"
+#define PLAIN  "\033[0m"
+
+static const char *paint(const struct render *r, const char *sequence)
+{
+	return r->colour ? sequence : "";
+}
+
+/* "[20:01:02] ", local time. */
+static void stamp(const struct render *r, uint64_t now_ns)
+{
+	time_t seconds = ((int64_t)now_ns + r->real_offset) / 1000000000;
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	fprintf(r->to, "[%02d:%02d:%02d] ", tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static void on_sample(void *ctx, const struct report_sample *s)
+{
+	const struct render *r = ctx;
+	char pins[UNITS_ROOM];
+
+	if (!r->samples)
+		return;
+	stamp(r, s->sample->now_ns);
+	fprintf(r->to, "%s pins outstanding, level %s\n",
+		units_count(s->sample->acquired - s->sample->released, pins),
+		level_name(s->level));
+	fflush(r->to);
+}
+
+static void on_suspicion(void *ctx, const struct report_suspicion *s)
+{
+	const struct render *r = ctx;
+	char pins[UNITS_ROOM];
+
+	stamp(r, s->now_ns);
+	fprintf(r->to, "%ssuspicion:%s pinned pages do not come back: +%s pins in %.0f s\n",
+		paint(r, YELLOW), paint(r, PLAIN), units_count(s->pins, pins), s->span_s);
+	fflush(r->to);
+}
+
+static void on_state(void *ctx, const struct report_state *s)
+{
+	const struct render *r = ctx;
+
+	stamp(r, s->now_ns);
+	if (s->from == s->to)
+		fprintf(r->to, "level %s: %s\n", level_name(s->to), s->reason);
+	else
+		fprintf(r->to, "level %s -> %s\n           %s\n", level_name(s->from),
+			level_name(s->to), s->reason);
+	fflush(r->to);
+}
+
+static void put_stack(const struct render *r, const struct pl_site *site)
+{
+	char frames[PL_FRAMES][RENDER_FRAME];
+	size_t n = render_stack(site, frames);
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(r->to, "      %.73s\n", frames[i]);
+	if (site->truncated)
+		fprintf(r->to, "      ... (the stack was deeper than %d frames)\n", PL_FRAMES);
+}
+
+static void put_owner(const struct render *r, const struct snap_owner *o)
+{
+	char comm[64], node[300];
+
+	units_clean(o->owner.comm, sizeof(o->owner.comm), comm, sizeof(comm));
+	if (o->owner.tgid)
+		fprintf(r->to, "  process  %s (pid %u, %s%s)\n", comm, o->owner.tgid,
+			o->dead_ns ? "gone" : "alive",
+			o->owner.worker ? ", pinned for it by a kernel worker" : "");
+	if (render_node(o, node, sizeof(node)))
+		fprintf(r->to, "  device   %.60s%s%s\n", node, o->node_driver[0] ? ", driver " : "",
+			o->node_driver);
+}
+
+static const char *evidence_text(enum evidence e)
+{
+	switch (e) {
+	case EVIDENCE_UNLOADED:
+		return "unloaded: the module is gone, its pins are not";
+	case EVIDENCE_ORPHANED:
+		return "orphaned: the file is released, the process gone";
+	case EVIDENCE_ABANDONED:
+		return "abandoned: the file is released, the process lives";
+	case EVIDENCE_ERROR_LEFT:
+		return "error-left: the call failed and left its pins";
+	default:
+		return "none";
+	}
+}
+
+static void put_module(const struct render *r, const struct finding *f)
+{
+	const struct snap_driver *d = f->nr_sites ? &f->sites[0].site->driver : NULL;
+	char version[128];
+
+	if (f->driver->via[0])
+		fprintf(r->to, "  via      module %s\n", f->driver->via);
+	if (!d || f->driver->kind != BLAME_MODULE)
+		return;
+	units_clean(d->version, sizeof(d->version), version, sizeof(version));
+	fprintf(r->to, "  module   %s%s%s%s%s%s\n", version[0] ? "version " : "", version,
+		version[0] ? ", " : "", d->srcversion[0] ? "srcversion " : "", d->srcversion,
+		strchr(d->taint, 'O') ? ", out of tree" : "");
+}
+
+static void put_proof(const struct render *r, const struct report_verdict *v)
+{
+	char folios[UNITS_ROOM], missed[UNITS_ROOM], rest[UNITS_ROOM];
+
+	fprintf(r->to, "  proof    %s page structures read again just now, all still pinned\n",
+		units_count((int64_t)v->finding->folios, folios));
+	fprintf(r->to, "           level %s, every %s; pins unseen %s, without an owner %s\n",
+		level_name(v->level), v->sample_rate > 1 ? "sampled folio" : "pin",
+		units_count((int64_t)v->missed, missed),
+		units_count((int64_t)v->unattributed, rest));
+	if (v->incomplete)
+		fprintf(r->to, "           INCOMPLETE: something was lost; there may be more\n");
+}
+
+static void put_loss_of_memory(const struct render *r, const struct report_verdict *v)
+{
+	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM], rate[UNITS_ROOM];
+	char left[UNITS_ROOM];
+
+	fprintf(r->to, "  leaked   %s pins on %s folios: %s cannot be moved or freed\n",
+		units_count((int64_t)v->finding->pins, pins),
+		units_count((int64_t)v->finding->folios, folios),
+		units_bytes((double)v->finding->bytes, bytes));
+	if (v->rate > 0)
+		fprintf(r->to, "  rate     %s a second; memory lasts another %s\n",
+			units_bytes(v->rate, rate), units_seconds(v->exhaustion, left));
+}
+
+static void on_verdict(void *ctx, const struct report_verdict *v)
+{
+	const struct error_info *e = error_by_code(ERROR_DRIVERS_LEAKING_LOCKED_PAGES);
+	const struct finding *f = v->finding;
+	const struct render *r = ctx;
+	char driver[128];
+
+	render_driver(f->driver, driver, sizeof(driver));
+	stamp(r, v->now_ns);
+	fprintf(r->to, "%serror %u (0x%X) %s%s\n", paint(r, RED), e->code, e->code, e->name,
+		paint(r, PLAIN));
+	fprintf(r->to, "  driver   %s%s%s%s\n", paint(r, RED), driver, paint(r, PLAIN),
+		v->update ? " (again: there is news)" : "");
+	put_module(r, f);
+	fprintf(r->to, "  evidence %s\n", evidence_text(f->evidence));
+	fprintf(r->to, "  cause    %s; severity %s\n", cause_name(finding_cause(f)),
+		severity_name(v->severity));
+	put_loss_of_memory(r, v);
+	for (size_t i = 0; i < f->nr_owners && i < 4; i++)
+		put_owner(r, f->owners[i]);
+	if (f->nr_owners > 4)
+		fprintf(r->to, "  ...      and %zu%s more\n", f->nr_owners - 4, f->cut ? "+" : "");
+	for (size_t i = 0; i < f->nr_sites && i < 2; i++) {
+		char pins[UNITS_ROOM];
+
+		fprintf(r->to, "  path     %s pins:\n",
+			units_count((int64_t)f->sites[i].pins, pins));
+		put_stack(r, &f->sites[i].site->site);
+	}
+	put_proof(r, v);
+	fflush(r->to);
+}
+
+static void on_held(void *ctx, const struct report_held *h)
+{
+	const struct holding *k = h->holding;
+	const struct render *r = ctx;
+	char pins[UNITS_ROOM], rise[UNITS_ROOM];
+
+	stamp(r, h->now_ns);
+	fprintf(r->to, "%sheld:%s a process keeps pinning, and still holds what it pinned\n",
+		paint(r, YELLOW), paint(r, PLAIN));
+	put_owner(r, k->owner);
+	fprintf(r->to, "  through  %s: %s pins, +%s. No driver is accused.\n",
+		k->site ? k->site->blame.driver : "an unknown path",
+		units_count((int64_t)k->pins, pins), units_count(h->rise, rise));
+	fflush(r->to);
+}
+
+static void put_losses(const struct render *r, const struct report_loss *l)
+{
+	static const struct {
+		enum pl_stat stat;
+		const char *what;
+	} rows[] = {
+		{PL_LOST_PAGES, "pins not recorded, the table is full (--table-size)"},
+		{PL_LOST_BUSY, "pins not recorded, the kernel's map was busy"},
+		{PL_SLOTS_FULL, "pins beyond the claims kept apart on one folio"},
+		{PL_LOST_STACK, "stacks that could not be walked"},
+		{PL_TRUNC_STACK, "stacks cut short"},
+		{PL_LOST_SITES, "call paths not recorded, the table is full"},
+		{PL_LOST_OWNERS, "owners not recorded, the table is full"},
+		{PL_LOST_FILES, "files not recorded, the table is full"},
+		{PL_LOST_CALLS, "failed calls not recorded, the table is full"},
+		{PL_REL_UNTRACED, "releases whose path was not kept"},
+		{PL_CONTENDED, "records torn by two processors at once"},
+	};
+	char n[UNITS_ROOM];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (l->stats[rows[i].stat])
+			fprintf(r->to, "           %s %s\n",
+				units_count((int64_t)l->stats[rows[i].stat], n), rows[i].what);
+	if (l->missed_runs)
+		fprintf(r->to, "           %s runs of a hook skipped by the kernel (recursion)\n",
+			units_count((int64_t)l->missed_runs, n));
+	if (l->balance->unseen)
+		fprintf(r->to, "           books: the kernel counted %" PRId64
+			       " pins, the hooks saw %" PRId64 "\n",
+			l->balance->counted_acquired, l->balance->seen_acquired);
+}
+
+static void on_loss(void *ctx, const struct report_loss *l)
+{
+	const struct render *r = ctx;
+
+	stamp(r, l->now_ns);
+	fprintf(r->to, "%sloss:%s error %u ERROR_INSUFFICIENT_BUFFER, not everything was seen\n",
+		paint(r, YELLOW), paint(r, PLAIN), ERROR_INSUFFICIENT_BUFFER);
+	put_losses(r, l);
+	fflush(r->to);
+}
+
+static void put_books(const struct render *r, const struct report_summary *s)
+{
+	const struct balance *b = s->loss->balance;
+
+	fprintf(r->to, "  books    counted %+" PRId64, b->counted_acquired);
+	if (b->exact)
+		fprintf(r->to, " -%" PRId64, b->counted_released);
+	fprintf(r->to, ", seen %+" PRId64, b->seen_acquired);
+	if (b->exact)
+		fprintf(r->to, " -%" PRId64, b->seen_released);
+	fprintf(r->to, "%s\n", b->unseen || b->unseen_released ? ": they do NOT balance" : "");
+	if (s->ledger)
+		fprintf(r->to,
+			"  pins     leaked %" PRIu64 ", held %" PRIu64 ", either %" PRIu64
+			", from before %" PRIu64 "\n",
+			s->ledger->proved, s->ledger->held, s->ledger->ambiguous + s->ledger->torn,
+			s->ledger->base);
+	fprintf(r->to, "  lost     %s\n", loss_any(s->loss) ? "" : "nothing");
+	put_losses(r, s->loss);
+}
+
+static void on_summary(void *ctx, const struct report_summary *s)
+{
+	const struct render *r = ctx;
+	char rise[UNITS_ROOM], pins[UNITS_ROOM], bytes[UNITS_ROOM], length[UNITS_ROOM];
+
+	stamp(r, s->now_ns);
+	fprintf(r->to, "summary of %s: outstanding pins %s%s, %u suspicion%s, level up to %s\n",
+		units_seconds(s->seconds, length), s->rise > 0 ? "+" : "",
+		units_count(s->rise, rise), s->suspicions, s->suspicions == 1 ? "" : "s",
+		level_name(s->highest));
+	if (s->loss)
+		put_books(r, s);
+	if (s->drivers)
+		fprintf(r->to, "  %u driver%s leak%s: %s pins, %s proved lost\n", s->drivers,
+			s->drivers == 1 ? "" : "s", s->drivers == 1 ? "s" : "",
+			units_count((int64_t)s->leaked_pins, pins),
+			units_bytes((double)s->leaked_bytes, bytes));
+	else
+		fprintf(r->to, "  no driver was found to leak%s\n",
+			s->tracking_failed ? ", but tracking could not be switched on" : "");
+	fflush(r->to);
+}
+
+const struct reporter text_reporter = {
+	.sample = on_sample,
+	.suspicion = on_suspicion,
+	.state = on_state,
+	.verdict = on_verdict,
+	.held = on_held,
+	.loss = on_loss,
+	.summary = on_summary,
+};
