@@ -40,10 +40,29 @@ __u64 zero_page = 0;	    /* struct page of the shared zero page: never pinned */
 __u32 sample_mask = 0;	    /* a folio is chosen when hash & mask is 0 */
 __u32 deep = 0;		    /* the acquire hooks write the ledger, the API hooks do not */
 
+/* The pages or folios a call has filled its array with, one after the other. */
+struct walk {
+	__u64 array;
+	__u64 owner;
+	__u64 call;
+	__u64 folio; /* of the run being gathered */
+	__u32 run;
+	__u32 slot;
+	__u32 are_pages;
+	__u32 seek; /* only look whether one is chosen */
+	__u32 found;
+	__u32 unpinned; /* objects that hold no pin: the zero page */
+};
+
+/*
+ * Work space too large for the stack. The walk is here as well: what the verifier cannot know it
+ * does not follow through every turn of the loop.
+ */
 struct scratch {
 	struct pl_site site;
 	struct pl_page page;
 	struct pl_owner owner;
+	struct walk walk;
 };
 
 /* A call that takes pins, while it runs. Key: thread id. */
@@ -160,6 +179,14 @@ static __always_inline void count(__u32 stat, __u64 n)
 		__sync_fetch_and_add(v, n);
 }
 
+/* The key is a copy: with its address taken the slot would be no constant to the verifier. */
+static __always_inline struct scratch *scratch_of(__u32 slot)
+{
+	__u32 key = slot;
+
+	return bpf_map_lookup_elem(&scratches, &key);
+}
+
 static __always_inline __u64 mix(__u64 h, __u64 v)
 {
 	h = (h ^ v) * 0x9E3779B97F4A7C15ULL; /* 2^64 / golden ratio */
@@ -194,7 +221,7 @@ static __always_inline int is_head(__u64 page)
  * head's, so one that starts a page of struct pages looks like a head: its neighbour tells
  * (page_fixed_fake_head()).
  */
-static __always_inline __u64 folio_of(__u64 page)
+__noinline __u64 folio_of(__u64 page)
 {
 	__u64 head = peek64(page + layout.compound_head);
 
@@ -390,8 +417,8 @@ static __noinline __u64 owner_store(struct scratch *s)
 
 static __always_inline __u64 owner_get(void *ctx, __u32 slot, __u32 *syscall)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *s = scratch_of(slot);
 	__u32 flags = BPF_CORE_READ(task, flags);
 	__u64 mm = 0;
 
@@ -528,7 +555,7 @@ static __always_inline void page_reset(struct pl_page *p, __u32 base, __u64 now)
 
 static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u64 now)
 {
-	struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+	struct scratch *s = scratch_of(slot);
 	long err;
 
 	if (!s)
@@ -571,7 +598,7 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, __u32 b
 }
 
 /* Books refs pins of a chosen folio. The pins are already in the folio's count. */
-static __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, __u32 slot)
+__noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, __u32 slot)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct pl_page *p;
@@ -630,7 +657,7 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 		p->slot[0].released += refs;
 	} else {
 		/* Several could be meant: the path that releases says which driver it is. */
-		struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+		struct scratch *s = scratch_of(slot);
 
 		site = s ? site_get(ctx, s) : 0;
 		release_add(p, site, refs);
@@ -678,20 +705,6 @@ static __always_inline int succeeded(void *ctx, __u32 slot)
 	}
 }
 
-/* The pages or folios a call has filled its array with, one after the other. */
-struct walk {
-	__u64 array;
-	__u64 owner;
-	__u64 call;
-	__u64 folio; /* of the run being gathered */
-	__u32 run;
-	__u32 slot;
-	__u32 are_pages;
-	__u32 seek; /* only look whether one is chosen */
-	__u32 found;
-	__u32 unpinned; /* objects that hold no pin: the zero page */
-};
-
 static __noinline int walk_flush(struct walk *w)
 {
 	if (!w || !w->run)
@@ -704,8 +717,9 @@ static __noinline int walk_flush(struct walk *w)
 	return 0;
 }
 
-static long walk_step(__u32 i, struct walk *w)
+static long walk_step(__u32 i, struct walk **at)
 {
+	struct walk *w = *at;
 	__u64 folio = peek64(w->array + 8ULL * i);
 
 	if (!folio)
@@ -714,7 +728,7 @@ static long walk_step(__u32 i, struct walk *w)
 		folio = folio_of(folio);
 	if (w->seek) {
 		w->found = is_chosen(folio) && folio != zero_page;
-		return w->found;
+		return w->found ? 1 : 0;
 	}
 	if (folio != w->folio) {
 		walk_flush(w);
@@ -732,32 +746,42 @@ static __always_inline __u64 object_of(void *ctx, __u32 slot)
 	return object;
 }
 
+static __always_inline struct walk *walk_of(void *ctx, __u32 slot)
+{
+	struct scratch *s = scratch_of(slot);
+
+	if (!s)
+		return 0;
+	__builtin_memset(&s->walk, 0, sizeof(s->walk));
+	s->walk.array = object_of(ctx, slot);
+	s->walk.slot = slot;
+	s->walk.are_pages = hooks[slot].object == PL_OBJ_PAGES;
+	return &s->walk;
+}
+
 static __always_inline void walk_run(struct walk *w, __u32 n)
 {
-	bpf_loop(n, walk_step, w, 0);
+	bpf_loop(n, walk_step, &w, 0);
 	walk_flush(w);
 }
 
 /* A call that filled an array: a stack is walked only when a chosen folio is in it. */
 static __always_inline void api_light(void *ctx, __u32 slot, __u32 n)
 {
+	struct walk *w = walk_of(ctx, slot);
 	__u32 syscall = PL_SYSCALLS;
-	struct walk w = {
-		.array = object_of(ctx, slot),
-		.slot = slot,
-		.are_pages = hooks[slot].object == PL_OBJ_PAGES,
-		.seek = 1,
-	};
 
+	if (!w)
+		return;
+	w->seek = 1;
 	bpf_loop(n, walk_step, &w, 0);
-	if (w.found) {
-		w.owner = owner_get(ctx, slot, &syscall);
-		w.call = call_of_syscall(w.owner, syscall);
+	if (w->found) {
+		w->owner = owner_get(ctx, slot, &syscall);
+		w->call = call_of_syscall(w->owner, syscall);
 	}
-	w.seek = 0;
-	w.folio = 0;
-	walk_run(&w, n);
-	count(PL_SEEN_API, n - w.unpinned);
+	w->seek = 0;
+	walk_run(w, n);
+	count(PL_SEEN_API, n - w->unpinned);
 }
 
 /* A call that took pins of one folio. */
@@ -886,15 +910,13 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 		call = call_of_syscall(owner, syscall);
 	}
 	if (array) {
-		struct walk w = {
-			.array = object_of(ctx, slot),
-			.slot = slot,
-			.owner = owner,
-			.call = call,
-			.are_pages = hooks[slot].object == PL_OBJ_PAGES,
-		};
+		struct walk *w = walk_of(ctx, slot);
 
-		walk_run(&w, refs);
+		if (!w)
+			return 0;
+		w->owner = owner;
+		w->call = call;
+		walk_run(w, refs);
 	} else {
 		page_acquired(folio, refs, owner, call, slot);
 	}
