@@ -70,6 +70,7 @@ struct call {
 	__u64 id; /* time it began; the low 16 bits count its API calls */
 	__u64 owner;
 	__s64 net; /* pins taken less pins dropped inside the API call */
+	__u64 array; /* of a probed API call: what it fills */
 	__u32 in_api;
 	__u32 in_syscall;
 };
@@ -415,12 +416,11 @@ static __noinline __u64 owner_store(struct scratch *s)
 	return key;
 }
 
-static __always_inline __u64 owner_get(void *ctx, __u32 slot, __u32 *syscall)
+static __always_inline __u64 owner_of(void *ctx, __u32 slot, __u64 mm, __u32 *syscall)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct scratch *s = scratch_of(slot);
 	__u32 flags = BPF_CORE_READ(task, flags);
-	__u64 mm = 0;
 
 	if (!s)
 		return 0;
@@ -429,8 +429,6 @@ static __always_inline __u64 owner_get(void *ctx, __u32 slot, __u32 *syscall)
 	s->owner.first_ns = s->owner.last_ns = bpf_ktime_get_ns();
 	if (flags & PF_KTHREAD) {
 		s->owner.worker = 1;
-		if (hooks[slot].mm_arg >= 0)
-			bpf_get_func_arg(ctx, hooks[slot].mm_arg, &mm);
 		owner_of_mm(&s->owner, mm);
 	} else {
 		owner_process(&s->owner, task);
@@ -438,6 +436,15 @@ static __always_inline __u64 owner_get(void *ctx, __u32 slot, __u32 *syscall)
 			owner_file(&s->owner, task, syscall);
 	}
 	return owner_store(s);
+}
+
+static __always_inline __u64 owner_get(void *ctx, __u32 slot, __u32 *syscall)
+{
+	__u64 mm = 0;
+
+	if (hooks[slot].mm_arg >= 0)
+		bpf_get_func_arg(ctx, hooks[slot].mm_arg, &mm);
+	return owner_of(ctx, slot, mm, syscall);
 }
 
 /* ---- calls -------------------------------------------------------------------------- */
@@ -843,10 +850,10 @@ static __always_inline int api_exit(void *ctx, __u32 slot)
 	return 0;
 }
 
-static __always_inline int api_enter(void *ctx, __u32 slot)
+/* Notes that the task is inside an API call. */
+static __always_inline struct call *call_enter(__u64 owner, __u32 syscall)
 {
-	__u32 tid = bpf_get_current_pid_tgid(), syscall = PL_SYSCALLS;
-	__u64 owner = owner_get(ctx, slot, &syscall);
+	__u32 tid = bpf_get_current_pid_tgid();
 	struct call *c, fresh = {};
 
 	call_of_syscall(owner, syscall);
@@ -865,6 +872,98 @@ static __always_inline int api_enter(void *ctx, __u32 slot)
 	c->owner = owner;
 	c->net = 0;
 	c->in_api = 1;
+	return c;
+}
+
+static __always_inline int api_enter(void *ctx, __u32 slot)
+{
+	__u32 syscall = PL_SYSCALLS;
+	__u64 owner = owner_get(ctx, slot, &syscall);
+
+	call_enter(owner, syscall);
+	return 0;
+}
+
+#ifdef __TARGET_ARCH_x86
+static __always_inline __u64 register_arg(struct pt_regs *regs, int n)
+{
+	switch (n) {
+	case 0:
+		return BPF_CORE_READ(regs, di);
+	case 1:
+		return BPF_CORE_READ(regs, si);
+	case 2:
+		return BPF_CORE_READ(regs, dx);
+	case 3:
+		return BPF_CORE_READ(regs, cx);
+	case 4:
+		return BPF_CORE_READ(regs, r8);
+	case 5:
+		return BPF_CORE_READ(regs, r9);
+	default:
+		return 0;
+	}
+}
+
+static __always_inline __u64 register_result(struct pt_regs *regs)
+{
+	return BPF_CORE_READ(regs, ax);
+}
+#else
+#define register_arg(regs, n)	 0
+#define register_result(regs)	 0
+#endif
+
+/*
+ * Before 6.6 a trampoline takes six arguments, and pin_user_pages_remote() has seven. A kprobe
+ * does instead; its arguments are noted at the entry, for the return.
+ */
+SEC("kprobe")
+int api_probe_enter(struct pt_regs *regs)
+{
+	__u32 syscall = PL_SYSCALLS;
+	__u64 mm = register_arg(regs, hooks[PL_API_PROBE].mm_arg);
+	__u64 owner = owner_of(regs, PL_API_PROBE, mm, &syscall);
+	struct call *c = call_enter(owner, syscall);
+
+	if (c)
+		c->array = register_arg(regs, hooks[PL_API_PROBE].object_arg);
+	return 0;
+}
+
+static __always_inline void api_probe_light(struct call *c, __u32 n)
+{
+	struct scratch *s = scratch_of(PL_API_PROBE);
+	struct walk *w;
+
+	if (!s)
+		return;
+	w = &s->walk;
+	__builtin_memset(w, 0, sizeof(*w));
+	w->array = c->array;
+	w->slot = PL_API_PROBE;
+	w->are_pages = hooks[PL_API_PROBE].object == PL_OBJ_PAGES;
+	w->owner = c->owner;
+	w->call = c->in_syscall ? c->id : 0;
+	walk_run(w, n);
+	count(PL_SEEN_API, n - w->unpinned);
+}
+
+SEC("kretprobe")
+int api_probe_exit(struct pt_regs *regs)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct call *c = bpf_map_lookup_elem(&calls, &tid);
+	__s64 n = (__s32)register_result(regs);
+
+	count(PL_API_CALLS, 1);
+	if (!c)
+		return 0;
+	if (deep && n > 0)
+		count(PL_SEEN_API, n);
+	else if (n > 0)
+		api_probe_light(c, n);
+	api_deep(n);
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 #define PL_MODNAME  56	/* MODULE_NAME_LEN of a 64-bit kernel */
 #define PL_SRCVER   32
 #define PL_COMM	    16	/* TASK_COMM_LEN */
-#define PL_HOOKS    40	/* hook slots: see enum pl_first_slot */
+#define PL_HOOKS    41	/* hook slots: see enum pl_first_slot */
 #define PL_SYSCALLS 512 /* syscall numbers the file table covers */
 
 /* Each hook program has a number; programs of one kind lie side by side. */
@@ -28,7 +28,7 @@ enum pl_first_slot {
 	PL_ACQUIRE = 16,  /* fexit of the functions that take a pin */
 	PL_RELEASE = 24,  /* fentry of the functions that drop a pin */
 	PL_SYS_EXIT = 32, /* fexit of system calls whose failure matters */
-	PL_SLOT_END = 40,
+	PL_API_PROBE = 40, /* kprobe and kretprobe of an API function with too many arguments */
 };
 #define PL_PER_KIND 8
 
@@ -58,7 +58,7 @@ struct pl_hook {
 	__u8 object;	/* enum pl_object */
 	__u8 success;	/* enum pl_success */
 	__u8 uncounted; /* the kernel's nr_foll_pin_acquired does not see it */
-	__u8 used;
+	__u8 pad;
 };
 
 /* Where the page structures keep what we read: byte offsets, from BTF. */

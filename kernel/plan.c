@@ -10,6 +10,8 @@
 #include "btfq.h"
 #include "text.h"
 
+#define TRAMPOLINE_ARGS 6 /* what a BPF trampoline can take (since 6.6: 12) */
+
 struct candidate {
 	const char *function;
 	enum plan_role role;
@@ -263,6 +265,9 @@ static void add_candidate(const struct btf *btf, const struct candidate *c, stru
 	if (!read_hook(btf, c, &e->hook)) {
 		e->state = PLAN_BLIND;
 		snprintf(e->why, sizeof(e->why), "its prototype is none that pinleak knows");
+	} else if (btf_vlen(btfq_function(btf, c->function)) > TRAMPOLINE_ARGS) {
+		e->probed = true;
+		snprintf(e->why, sizeof(e->why), "by kprobe: too many arguments for a trampoline");
 	}
 }
 
@@ -275,19 +280,20 @@ static void assign_slots(struct plan *p)
 		[PLAN_SYSCALL] = PL_SYS_EXIT,
 	};
 	int next[PLAN_FILE] = {0};
+	bool probed = false;
 
 	for (size_t i = 0; i < p->nr; i++) {
 		struct plan_entry *e = &p->entries[i];
 
 		if (e->state != PLAN_HOOK || e->role == PLAN_FILE)
 			continue;
-		if (next[e->role] == PL_PER_KIND) {
+		if (e->probed ? probed || e->role != PLAN_API : next[e->role] == PL_PER_KIND) {
 			e->state = PLAN_BLIND;
 			snprintf(e->why, sizeof(e->why), "more functions than programs");
 			continue;
 		}
-		e->slot = first[e->role] + next[e->role]++;
-		e->hook.used = 1;
+		e->slot = e->probed ? PL_API_PROBE : first[e->role] + next[e->role]++;
+		probed |= e->probed;
 	}
 }
 

@@ -43,7 +43,8 @@ struct plan_entry {
 	char function[PLAN_FUNC];
 	enum plan_role role;
 	enum plan_state state;
-	int slot; /* of enum pl_first_slot, -1: none */
+	int slot;    /* of enum pl_first_slot, -1: none */
+	bool probed; /* by kprobe and kretprobe: too many arguments for a trampoline */
 	struct pl_hook hook;
 	char why[96];
 };

@@ -28,11 +28,13 @@
 #define IDLE_NS	      10000000000ULL /* an owner or file end unused for so long may go */
 #define MODULES_MAX   (1 << 20)	     /* bytes of /proc/modules */
 #define SHOTS	      5		     /* tries of a calibration on a busy machine */
-#define PROGRAMS_MAX  (PL_SLOT_END + 4)
+#define PROGRAMS_MAX  (PL_HOOKS + 5)
 
 struct hooked {
 	struct bpf_program *program;
 	struct bpf_link *link;
+	const char *probe; /* function to attach a kprobe to; NULL: the program knows its target */
+	bool at_return;
 	enum level level; /* attached from this level on */
 };
 
@@ -134,7 +136,7 @@ static void fill_rodata(struct tracker *t)
 		if (e->slot < 0)
 			continue;
 		ro->hooks[e->slot] = e->hook;
-		if (e->role == PLAN_API)
+		if (e->role == PLAN_API && !e->probed)
 			ro->hooks[e->slot - PL_API_EXIT + PL_API_ENTER] = e->hook;
 		for (size_t k = 0; k < sizeof(exit_syscalls) / sizeof(*exit_syscalls); k++)
 			if (!strcmp(exit_syscalls[k].function, e->function))
@@ -169,12 +171,25 @@ static int add_program(struct tracker *t, struct bpf_program *program, const cha
 	return 0;
 }
 
+static void add_probe(struct tracker *t, struct bpf_program *program, const char *function,
+		      bool at_return)
+{
+	bpf_program__set_autoload(program, true);
+	t->programs[t->nr_programs++] = (struct hooked){
+		.program = program, .probe = function, .at_return = at_return, .level = LEVEL_LIGHT};
+}
+
 static int add_entry(struct tracker *t, const struct plan_entry *e)
 {
 	int err;
 
 	switch (e->role) {
 	case PLAN_API:
+		if (e->probed) {
+			add_probe(t, t->skel->progs.api_probe_enter, e->function, false);
+			add_probe(t, t->skel->progs.api_probe_exit, e->function, true);
+			return 0;
+		}
 		err = add_program(t, program_of(t, e->slot), e->function, LEVEL_LIGHT);
 		if (err || !t->plan.deep_ok)
 			return err;
@@ -292,6 +307,12 @@ static void unload(struct tracker *t)
 
 /* ---- levels --------------------------------------------------------------------------- */
 
+static struct bpf_link *attach_one(const struct hooked *h)
+{
+	return h->probe ? bpf_program__attach_kprobe(h->program, h->at_return, h->probe)
+			: bpf_program__attach(h->program);
+}
+
 static int attach(struct tracker *t, enum level level)
 {
 	for (size_t i = 0; i < t->nr_programs; i++) {
@@ -301,7 +322,7 @@ static int attach(struct tracker *t, enum level level)
 			bpf_link__destroy(h->link);
 			h->link = NULL;
 		} else if (h->level <= level && !h->link) {
-			h->link = bpf_program__attach(h->program);
+			h->link = attach_one(h);
 			if (!h->link)
 				return fail(t, -errno, "%s cannot be attached: %s",
 					    bpf_program__name(h->program), strerror(errno));

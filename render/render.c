@@ -65,10 +65,9 @@ size_t render_stack(const struct pl_site *site, char (*frames)[RENDER_FRAME])
 	for (uint32_t i = 0; i < site->nr && i < PL_FRAMES; i++) {
 		if (!blame_frame(site->sym[i], symbol, module))
 			continue;
-		if (module[0])
-			snprintf(frames[n++], RENDER_FRAME, "%s [%s]", symbol, module);
-		else
-			snprintf(frames[n++], RENDER_FRAME, "%s", symbol);
+		snprintf(frames[n], RENDER_FRAME, module[0] ? "%s [%s]" : "%s", symbol, module);
+		/* A hooked function appears twice: its call of the trampoline, and its body. */
+		n += !n || strcmp(frames[n - 1], frames[n]) != 0;
 	}
 	return n;
 }
