@@ -45,7 +45,7 @@ static const struct option_row options[] = {
 	[OPT_SETTLE] = {"settle", "TIME", "tracking goes off when nothing is new [60s]", NULL},
 	[OPT_TABLE_SIZE] = {"table-size", "N",
 			    "folios to keep records of [by memory: 65,536\n"
-			    "to 524,288]",
+			    "to 131,072], 300 bytes each",
 			    NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object a line, samples too", NULL},
 	[OPT_SAMPLES] = {"samples", NULL, "print every sample", NULL},

@@ -25,6 +25,7 @@
 #define ERESTARTSYS 512 /* this and beyond never reach user space */
 
 #define LOCK_TRIES 64
+#define QUIET_NS   1000000000ULL /* a record in use is not deleted: it will be wanted again */
 
 /* From BTF, before loading. */
 const volatile struct pl_hook hooks[PL_HOOKS] = {};
@@ -75,9 +76,12 @@ struct call {
 	__u32 in_syscall;
 };
 
+/*
+ * Preallocated: try_grab_folio_fast() runs with interrupts off, where the allocator of the other
+ * maps has only some hundred elements to give.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, struct pl_page);
@@ -549,15 +553,22 @@ static __always_inline void claim_add(struct pl_page *p, __u64 owner, __u64 call
 	count(PL_SLOTS_FULL, refs);
 }
 
-/* Nothing that was claimed before is still pinned: begin anew. */
-static __always_inline void page_reset(struct pl_page *p, __u32 base, __u64 now)
+/* Nothing that was claimed before is still pinned. */
+static __always_inline void page_reset(struct pl_page *p)
 {
-	p->first_ns = now;
-	p->base = base;
+	p->base = 0;
 	p->extra = 0;
 	p->nr_slots = 0;
 	p->nr_rels = 0;
 	p->torn = 0;
+}
+
+static __always_inline void page_begin(struct pl_page *p, __u32 base, __u64 now)
+{
+	page_reset(p);
+	p->first_ns = now;
+	p->base = base;
+	p->memory = folio_memory(p->folio);
 }
 
 static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u64 now)
@@ -568,6 +579,7 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 	if (!s)
 		return 0;
 	__builtin_memset(&s->page, 0, sizeof(s->page));
+	s->page.folio = folio;
 	s->page.first_ns = now;
 	s->page.lock = 1; /* ours until the claim is in */
 	err = bpf_map_update_elem(&pages, &folio, &s->page, BPF_NOEXIST);
@@ -580,24 +592,27 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 	return bpf_map_lookup_elem(&pages, &folio);
 }
 
-/* The folio's record, locked; made when there is none. */
+/*
+ * The folio's record, locked; made when there is none. The sweep may delete a record we have
+ * found, and the map give its memory to another folio at once: then it is not ours any more.
+ */
 static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, __u32 before, __u64 now)
 {
 	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
 
 	if (p && page_lock(p)) {
-		if (!p->dead) {
+		if (!p->dead && p->folio == folio) {
 			if (before <= p->base || !p->nr_slots)
-				page_reset(p, before, now);
+				page_begin(p, before, now);
 			return p;
 		}
-		page_unlock(p); /* the sweep has just deleted it */
+		page_unlock(p);
 	} else if (p) {
 		return 0;
 	}
 	p = page_create(folio, slot, now);
 	if (p) {
-		page_reset(p, before, now);
+		page_begin(p, before, now);
 		return p;
 	}
 	p = bpf_map_lookup_elem(&pages, &folio);
@@ -658,8 +673,12 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 	pins = folio_pins(folio, &order);
 	if (!page_lock(p))
 		return;
+	if (p->folio != folio) {
+		page_unlock(p);
+		return;
+	}
 	if (pins <= refs) {
-		page_reset(p, 0, p->first_ns);
+		page_reset(p);
 	} else if (p->nr_slots == 1 && !p->base && !p->extra) {
 		p->slot[0].released += refs;
 	} else {
@@ -1163,8 +1182,7 @@ static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep
 
 	sum->seen++;
 	p->pins = pins;
-	p->memory = folio_memory(folio);
-	if (pins)
+	if (pins || p->last_ns + QUIET_NS > sum->now_ns)
 		return 0;
 	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
 		return 0; /* somebody is booking a pin of it */
@@ -1179,7 +1197,7 @@ static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep
 SEC("syscall")
 int sweep(struct pl_sweep *arg)
 {
-	struct pl_sweep sum = {};
+	struct pl_sweep sum = {.now_ns = bpf_ktime_get_ns()};
 
 	bpf_for_each_map_elem(&pages, sweep_step, &sum, 0);
 	arg->seen = sum.seen;

@@ -100,6 +100,7 @@ struct pl_release {
 
 /* One pinned folio. */
 struct pl_page {
+	__u64 folio; /* its key again: see page_get() */
 	__u64 first_ns;
 	__u64 last_ns;
 	__u32 pins; /* the folio's own count, as read by the last sweep */
@@ -111,7 +112,7 @@ struct pl_page {
 	__u8 order;
 	__u8 dead; /* being deleted by the sweep */
 	__u8 torn; /* two processors met in it: its claims prove nothing */
-	__u8 memory; /* enum pl_memory */
+	__u8 memory; /* enum pl_memory, as it was at the first claim */
 	__u8 pad[2];
 	struct pl_slot slot[PL_SLOTS];
 	struct pl_release rel[PL_RELS];
@@ -186,6 +187,7 @@ struct pl_peek {
 
 /* Argument of the `sweep` program. */
 struct pl_sweep {
+	__u64 now_ns;
 	__u64 seen;	/* records looked at */
 	__u64 dropped;	/* records of folios no longer pinned */
 };

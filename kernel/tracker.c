@@ -24,7 +24,7 @@
 
 #define BATCH	      256
 #define TABLE_MIN     65536
-#define TABLE_MAX     524288
+#define TABLE_MAX     131072 /* 38 MiB of kernel memory */
 #define IDLE_NS	      10000000000ULL /* an owner or file end unused for so long may go */
 #define MODULES_MAX   (1 << 20)	     /* bytes of /proc/modules */
 #define SHOTS	      5		     /* tries of a calibration on a busy machine */

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+"""What the guest tests share: running watch, the test drivers, and saying what held (TAP)."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PINLEAK = os.environ.get("PINLEAK", os.path.join(ROOT, "build/pinleak"))
+MODULES = os.path.join(ROOT, "build/drivers", os.uname().release)
+DRIVE = os.path.join(ROOT, "build/drivers/drive")
+
+
+class Skip(Exception):
+    """Raised with the reason when this kernel has not what a test is about."""
+
+
+def sh(command, check=True):
+    r = subprocess.run(command, shell=True, capture_output=True, text=True, errors="replace")
+    if check and r.returncode:
+        raise AssertionError(f"{command}: status {r.returncode}: {r.stdout}{r.stderr}")
+    return r.stdout
+
+
+def read(path):
+    with open(path, encoding="utf-8", errors="replace") as f:
+        return f.read().strip()
+
+
+def leaked(module="leaky"):
+    return int(read(f"/sys/module/{module}/parameters/leaked"))
+
+
+def outstanding():
+    """Pins by the kernel's own, exact counters."""
+    with open("/proc/sys/vm/stat_refresh", "w", encoding="ascii") as f:
+        f.write("1")
+    stat = dict(line.split() for line in open("/proc/vmstat", encoding="ascii"))
+    return int(stat["nr_foll_pin_acquired"]) - int(stat["nr_foll_pin_released"])
+
+
+def load(*modules):
+    for m in modules:
+        if not os.path.isdir(f"/sys/module/{m}"):
+            sh(f"insmod {MODULES}/{m}.ko")
+
+
+def drive(*args, wait=True):
+    p = subprocess.Popen([DRIVE, *map(str, args)], stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True)
+    if not wait:
+        return p
+    out = p.communicate(timeout=60)[0]
+    assert p.returncode == 0, f"drive {args}: status {p.returncode}: {out}"
+    return p
+
+
+class Watch:
+    """pinleak watch --json, running; its objects are collected as they come."""
+
+    def __init__(self, *args, grace="1s", interval="200ms", settle="600s"):
+        self.args = [PINLEAK, "watch", "--json", "--interval", interval, "--grace", grace,
+                     "--settle", settle, *args]
+        self.objects = []
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.args, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.rest = b""
+        if "always" in self.args:
+            self.until(lambda o: o["type"] == "state", "tracking is on")
+        else:
+            self.until(lambda o: o["type"] == "sample", "the first sample")
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind:
+            self.process.kill()
+            sys.stderr.write(self.process.stderr.read().decode(errors="replace"))
+            for o in [o for o in self.objects if o["type"] != "sample"][-8:]:
+                sys.stderr.write(json.dumps(o)[:1500] + "\n")
+        else:
+            self.stop()
+
+    def poll(self):
+        chunk = self.process.stdout.read()
+        if chunk:
+            lines = (self.rest + chunk).split(b"\n")
+            self.rest = lines.pop()
+            self.objects += [json.loads(line) for line in lines]
+
+    def until(self, wanted, what, seconds=60):
+        end = time.monotonic() + seconds
+        seen = 0
+        while time.monotonic() < end:
+            self.poll()
+            for o in self.objects[seen:]:
+                if wanted(o):
+                    return o
+            seen = len(self.objects)
+            if self.process.poll() is not None:
+                raise AssertionError(f"watch ended ({self.process.returncode}) before {what}")
+            time.sleep(0.05)
+        raise AssertionError(f"not within {seconds} s: {what}")
+
+    def verdict(self, seconds=60, **wanted):
+        return self.until(lambda o: o["type"] == "verdict" and
+                          all(o[k] == v for k, v in wanted.items()),
+                          f"a verdict with {wanted}", seconds)
+
+    def stop(self):
+        """Ctrl-C; waits for the end and keeps status and summary."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=60)
+        self.status = self.process.returncode
+        self.stderr = err.decode(errors="replace")
+        lines = (self.rest + out).split(b"\n")
+        self.objects += [json.loads(line) for line in lines if line]
+        self.summary = self.objects[-1]
+        assert self.summary["type"] == "summary", self.summary
+        validate(self.objects)
+        return self
+
+    def of(self, kind):
+        return [o for o in self.objects if o["type"] == kind]
+
+
+def validate(objects, _cache={}):
+    """Every object must match the schema the project publishes."""
+    import jsonschema
+    if "schema" not in _cache:
+        with open(os.path.join(ROOT, "docs/pinleak.schema.json"), encoding="utf-8") as f:
+            _cache["schema"] = jsonschema.Draft202012Validator(json.load(f))
+    samples = 0
+    for o in objects:
+        samples += o["type"] == "sample"
+        if o["type"] == "sample" and samples > 5:
+            continue  # they are all alike, and checking is slow under emulation
+        for e in _cache["schema"].iter_errors(o):
+            raise AssertionError(f"schema: {e.message} in {json.dumps(o)[:400]}")
+
+
+def assert_balanced(w):
+    """What the hooks saw is what the kernel counted, both ways."""
+    books = w.summary["loss"]["books"]
+    assert books["exact"], books
+    assert books["unseen"] == 0 and books["unseen_released"] == 0, books
+    assert books["counted_acquired"] == books["seen_acquired"], books
+    assert books["counted_released"] == books["seen_released"], books
+
+
+def run(tests):
+    """Runs the tests (all, or those named on the command line) and reports in TAP."""
+    names = sys.argv[1:]
+    chosen = [t for t in tests if not names or t.__name__ in names]
+    print(f"1..{len(chosen)}", flush=True)
+    failed = 0
+    for number, test in enumerate(chosen, 1):
+        name = test.__name__.removeprefix("test_").replace("_", " ")
+        began = time.monotonic()
+        try:
+            test()
+            print(f"ok {number} - {name} ({time.monotonic() - began:.1f} s)", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {number} - {name}", flush=True)
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+def tests_of(namespace):
+    return [f for n, f in namespace.items() if n.startswith("test_") and callable(f)]
