@@ -231,7 +231,9 @@ static int change_level(struct watch *w)
 		return 0;
 	err = to == LEVEL_COUNTERS ? tracker_set_level(w->tracker, to) : raise_level(w, to);
 	if (!err) {
-		monitor_level_is(w->monitor, w->sample.now_ns, to, monitor_reason(w->monitor));
+		monitor_level_is(w->monitor,
+				 to == LEVEL_COUNTERS ? &w->sample : tracker_base(w->tracker), to,
+				 monitor_reason(w->monitor));
 		return 0;
 	}
 	why_not(w, err, &why);

@@ -61,6 +61,8 @@ struct monitor {
 	uint64_t missed_runs;
 	uint64_t told_loss;
 	bool tracked;
+	int64_t untracked_rise; /* of outstanding pins, in all the time without tracking */
+	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
 	struct accused accused[DRIVERS_MAX];
 	uint32_t nr_accused;
@@ -163,6 +165,7 @@ static void suspect(struct monitor *m, const struct detect_suspicion *d)
 static void close_books(struct monitor *m)
 {
 	detect_reset(&m->detect);
+	m->untracked = m->last;
 	m->books_open = false;
 	m->nr_growers = 0;
 	for (uint32_t i = 0; i < m->nr_accused; i++) {
@@ -174,25 +177,29 @@ static void close_books(struct monitor *m)
 	}
 }
 
-void monitor_level_is(struct monitor *m, uint64_t now_ns, enum level level, const char *reason)
+void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
+		      const char *reason)
 {
 	struct report_state r = {
-		.now_ns = now_ns, .from = m->level, .to = level, .reason = reason};
+		.now_ns = sample->now_ns, .from = m->level, .to = level, .reason = reason};
 
+	m->last = *sample;
 	if (m->level == LEVEL_COUNTERS && level != LEVEL_COUNTERS) {
 		m->tracking = m->last;
 		m->tracked = true;
+		m->untracked_rise += outstanding(&m->last) - outstanding(&m->untracked);
 		m->unseen_before = 0;
 		m->ledger.epoch_ns = 0;
 	} else if (level == LEVEL_DEEP) {
 		m->unseen_before += m->balance.unseen > 0 ? (uint64_t)m->balance.unseen : 0;
-		m->ledger.epoch_ns = now_ns;
+		m->ledger.epoch_ns = sample->now_ns;
 	}
 	if (level == LEVEL_COUNTERS)
 		close_books(m);
-	memset(&m->balance, 0, sizeof(m->balance));
+	else
+		m->balance = (struct balance){0};
 	m->level = m->wanted = level;
-	m->quiet_since = now_ns;
+	m->quiet_since = sample->now_ns;
 	m->unbalanced = 0;
 	if (level > m->highest)
 		m->highest = level;
@@ -250,6 +257,11 @@ static uint64_t unattributed(const struct monitor *m)
 	return rise > known ? (uint64_t)(rise - known) : 0;
 }
 
+static int64_t rise_before(const struct monitor *m)
+{
+	return m->tracked ? m->untracked_rise : 0;
+}
+
 static void forecast(const struct monitor *m, const struct accused *a, struct report_verdict *r)
 {
 	double seconds = (double)(m->last.now_ns - a->first_ns) / NS_PER_S;
@@ -297,15 +309,17 @@ static void accuse(struct monitor *m, struct accused *a, const struct finding *f
 		.sample_rate = m->sample_rate,
 		.missed = m->balance.unseen > 0 ? (uint64_t)m->balance.unseen : 0,
 		.unattributed = unattributed(m),
+		.before = rise_before(m),
 		.incomplete = loss_any(&loss),
-		.update = a->pins || a->prior_pins,
+		.update = a->evidence && f->evidence <= a->evidence,
 	};
 
 	forecast(m, a, &r);
 	r.severity = severity_of(m, &r, f->bytes);
 	m->to->verdict(m->ctx, &r);
 	a->pins = f->pins;
-	a->evidence = f->evidence;
+	if (f->evidence > a->evidence)
+		a->evidence = f->evidence;
 }
 
 /*
@@ -474,7 +488,7 @@ int monitor_step(struct monitor *m, const struct sample *sample, const struct sn
 	struct detect_suspicion d;
 
 	if (!m->started)
-		m->first = *sample;
+		m->first = m->untracked = *sample;
 	m->started = true;
 	m->last = *sample;
 	m->books_open = false;
@@ -488,6 +502,7 @@ int monitor_step(struct monitor *m, const struct sample *sample, const struct sn
 
 void monitor_finish(struct monitor *m, uint64_t now_ns)
 {
+	struct report_leak leaks[DRIVERS_MAX];
 	struct report_loss loss = {.now_ns = now_ns,
 				   .stats = m->stats,
 				   .missed_runs = m->missed_runs,
@@ -496,8 +511,9 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		.now_ns = now_ns,
 		.seconds = (double)(now_ns - m->first.now_ns) / NS_PER_S,
 		.rise = outstanding(&m->last) - outstanding(&m->first),
+		.before = rise_before(m),
 		.suspicions = m->suspicions,
-		.drivers = m->nr_accused,
+		.leaks = leaks,
 		.highest = m->highest,
 		.tracking_failed = monitor_is_blind(m),
 		.loss = m->tracked ? &loss : NULL,
@@ -508,9 +524,17 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		judge(m, true);
 		tell_losses(m, true);
 	}
-	for (uint32_t i = 0; i < m->nr_accused; i++) {
-		r.leaked_pins += m->accused[i].prior_pins + m->accused[i].now_pins;
-		r.leaked_bytes += m->accused[i].prior_bytes + m->accused[i].now_bytes;
+	for (; r.nr_leaks < m->nr_accused; r.nr_leaks++) {
+		const struct accused *a = &m->accused[r.nr_leaks];
+		struct report_leak *leak = &leaks[r.nr_leaks];
+
+		*leak = (struct report_leak){.driver = a->name,
+					     .kind = a->kind,
+					     .evidence = a->evidence,
+					     .pins = a->prior_pins + a->now_pins,
+					     .bytes = a->prior_bytes + a->now_bytes};
+		r.leaked_pins += leak->pins;
+		r.leaked_bytes += leak->bytes;
 	}
 	m->to->summary(m->ctx, &r);
 }

@@ -45,8 +45,9 @@ enum level monitor_wanted(const struct monitor *m);
 /* Why it is wanted; valid until the next step. */
 const char *monitor_reason(const struct monitor *m);
 
-/* The level is on now, for this reason. */
-void monitor_level_is(struct monitor *m, uint64_t now_ns, enum level level, const char *reason);
+/* The level is on now, for this reason; the counters were read when its hooks were in place. */
+void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
+		      const char *reason);
 
 /* The level cannot be had on this machine (audit, kernel): it is not asked for again. */
 void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level,

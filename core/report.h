@@ -64,8 +64,9 @@ struct report_verdict {
 	uint32_t sample_rate;
 	uint64_t missed;       /* pins acquired that no hook saw */
 	uint64_t unattributed; /* pins the counters know and the ledger does not */
+	int64_t before;	       /* rise of the counters from the first sample to tracking */
 	bool incomplete;       /* something was lost: there may be more */
-	bool update;	       /* of a verdict given before */
+	bool update;	       /* of a verdict given before; the evidence is the same */
 };
 
 struct report_held {
@@ -82,13 +83,24 @@ struct report_loss {
 	const struct balance *balance;
 };
 
+/* A driver that was found to leak, over all trackings. */
+struct report_leak {
+	const char *driver;
+	enum blame_kind kind;
+	enum evidence evidence;
+	uint64_t pins;
+	uint64_t bytes;
+};
+
 struct report_summary {
 	uint64_t now_ns;
 	double seconds;
-	int64_t rise; /* outstanding pins, last less first */
+	int64_t rise;	/* outstanding pins, last less first */
+	int64_t before; /* of it: before tracking began, so nobody knows whose */
 	uint32_t suspicions;
-	uint32_t drivers; /* that leak */
-	uint64_t leaked_pins;
+	const struct report_leak *leaks;
+	uint32_t nr_leaks;
+	uint64_t leaked_pins; /* by all of them */
 	uint64_t leaked_bytes;
 	enum level highest;
 	bool tracking_failed; /* wanted and not to be had */

@@ -805,6 +805,11 @@ int tracker_rebalance(struct tracker *t, struct vmstat *v)
 	return err ? err : read_stats(t, t->base_high);
 }
 
+const struct sample *tracker_base(const struct tracker *t)
+{
+	return &t->base;
+}
+
 /* What the counters say beyond what the hooks saw, allowing for the time reading takes. */
 static int64_t beyond(int64_t counted, int64_t least, int64_t most)
 {

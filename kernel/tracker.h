@@ -49,6 +49,9 @@ int tracker_balance(struct tracker *t, struct vmstat *v, struct sample *sample,
 		    struct balance *out);
 int tracker_rebalance(struct tracker *t, struct vmstat *v);
 
+/* The reading of the counters that the balance begins with. */
+const struct sample *tracker_base(const struct tracker *t);
+
 /* One shot of tracker_calibrate(). */
 struct calibration {
 	const char *name;

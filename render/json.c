@@ -199,11 +199,12 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	json_object_set_new(o, "devices", devices_array(f));
 	json_object_set_new(
 		o, "proof",
-		json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "level",
+		json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "level",
 			  level_name(v->level), "sample_rate", (json_int_t)v->sample_rate,
 			  "reread", (json_int_t)f->folios, "still_pinned", (json_int_t)f->folios,
 			  "missed", (json_int_t)v->missed, "unattributed",
-			  (json_int_t)v->unattributed, "incomplete", v->incomplete, "cut", f->cut));
+			  (json_int_t)v->unattributed, "before_tracking",
+			  (json_int_t)v->before, "incomplete", v->incomplete, "cut", f->cut));
 	put(r, o);
 }
 
@@ -271,6 +272,22 @@ static void on_loss(void *ctx, const struct report_loss *l)
 	put(r, o);
 }
 
+static json_t *leaks_array(const struct report_summary *s)
+{
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < s->nr_leaks; i++) {
+		const struct report_leak *l = &s->leaks[i];
+
+		json_array_append_new(
+			a, json_pack("{s:o, s:s, s:s, s:I, s:I}", "driver",
+				     text_or_null(l->driver), "kind", blame_kind_name(l->kind),
+				     "evidence", evidence_name(l->evidence), "pins",
+				     (json_int_t)l->pins, "bytes", (json_int_t)l->bytes));
+	}
+	return a;
+}
+
 static void on_summary(void *ctx, const struct report_summary *s)
 {
 	const struct render *r = ctx;
@@ -278,14 +295,15 @@ static void on_summary(void *ctx, const struct report_summary *s)
 
 	json_object_set_new(o, "seconds", json_real(s->seconds));
 	json_object_set_new(o, "rise", json_integer(s->rise));
+	json_object_set_new(o, "before_tracking", json_integer(s->before));
 	json_object_set_new(o, "suspicions", json_integer(s->suspicions));
-	json_object_set_new(o, "drivers_leaking", json_integer(s->drivers));
+	json_object_set_new(o, "leaks", leaks_array(s));
 	json_object_set_new(o, "leaked_pins", json_integer((json_int_t)s->leaked_pins));
 	json_object_set_new(o, "leaked_bytes", json_integer((json_int_t)s->leaked_bytes));
 	json_object_set_new(o, "highest_level", json_string(level_name(s->highest)));
 	json_object_set_new(o, "tracking_failed", json_boolean(s->tracking_failed));
 	json_object_set_new(o, "error",
-			    s->drivers ? error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
+			    s->nr_leaks ? error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
 				       : json_null());
 	if (s->ledger)
 		json_object_set_new(

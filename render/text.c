@@ -11,6 +11,9 @@
 #define YELLOW "\033[33m"
 #define PLAIN  "\033[0m"
 
+#define PROCESSES 3 /* shown of a verdict */
+#define PATHS	  2
+
 static const char *paint(const struct render *r, const char *sequence)
 {
 	return r->colour ? sequence : "";
@@ -75,15 +78,21 @@ static void put_stack(const struct render *r, const struct pl_site *site)
 		fprintf(r->to, "      ... (the stack was deeper than %d frames)\n", PL_FRAMES);
 }
 
-static void put_owner(const struct render *r, const struct snap_owner *o)
+static void put_process(const struct render *r, const struct snap_owner *o)
 {
-	char comm[64], node[300];
+	char comm[64];
 
 	units_clean(o->owner.comm, sizeof(o->owner.comm), comm, sizeof(comm));
 	if (o->owner.tgid)
 		fprintf(r->to, "  process  %s (pid %u, %s%s)\n", comm, o->owner.tgid,
 			o->dead_ns ? "gone" : "alive",
 			o->owner.worker ? ", pinned for it by a kernel worker" : "");
+}
+
+static void put_device(const struct render *r, const struct snap_owner *o)
+{
+	char node[300];
+
 	if (render_node(o, node, sizeof(node)))
 		fprintf(r->to, "  device   %.60s%s%s\n", node, o->node_driver[0] ? ", driver " : "",
 			o->node_driver);
@@ -130,6 +139,9 @@ static void put_proof(const struct render *r, const struct report_verdict *v)
 		level_name(v->level), v->sample_rate > 1 ? "sampled folio" : "pin",
 		units_count((int64_t)v->missed, missed),
 		units_count((int64_t)v->unattributed, rest));
+	if (v->before > 0)
+		fprintf(r->to, "           before tracking began %s more were left, without a name\n",
+			units_count(v->before, rest));
 	if (v->incomplete)
 		fprintf(r->to, "           INCOMPLETE: something was lost; there may be more\n");
 }
@@ -148,36 +160,73 @@ static void put_loss_of_memory(const struct render *r, const struct report_verdi
 			units_bytes(v->rate, rate), units_seconds(v->exhaustion, left));
 }
 
-static void on_verdict(void *ctx, const struct report_verdict *v)
+static void put_processes(const struct render *r, const struct finding *f)
+{
+	const struct snap_owner *device = NULL;
+	char node[300];
+
+	for (size_t i = 0; i < f->nr_owners; i++) {
+		if (i < PROCESSES)
+			put_process(r, f->owners[i]);
+		if (!device && render_node(f->owners[i], node, sizeof(node)))
+			device = f->owners[i];
+	}
+	if (f->nr_owners > PROCESSES)
+		fprintf(r->to, "           and %zu%s more\n", f->nr_owners - PROCESSES,
+			f->cut ? " or" : "");
+	if (device)
+		put_device(r, device);
+}
+
+/* A verdict that has grown: what is new of it, on two lines. */
+static void put_update(const struct render *r, const struct report_verdict *v)
+{
+	char driver[128], pins[UNITS_ROOM], bytes[UNITS_ROOM], rate[UNITS_ROOM], left[UNITS_ROOM];
+
+	render_driver(v->finding->driver, driver, sizeof(driver));
+	fprintf(r->to, "%serror 729%s goes on: %s, %s\n           now %s pins, %s lost",
+		paint(r, RED), paint(r, PLAIN), driver, evidence_name(v->finding->evidence),
+		units_count((int64_t)v->finding->pins, pins),
+		units_bytes((double)v->finding->bytes, bytes));
+	if (v->rate > 0)
+		fprintf(r->to, "; %s a second, memory lasts %s", units_bytes(v->rate, rate),
+			units_seconds(v->exhaustion, left));
+	fprintf(r->to, "\n");
+}
+
+static void put_verdict(const struct render *r, const struct report_verdict *v)
 {
 	const struct error_info *e = error_by_code(ERROR_DRIVERS_LEAKING_LOCKED_PAGES);
 	const struct finding *f = v->finding;
-	const struct render *r = ctx;
-	char driver[128];
+	char driver[128], pins[UNITS_ROOM];
 
 	render_driver(f->driver, driver, sizeof(driver));
-	stamp(r, v->now_ns);
 	fprintf(r->to, "%serror %u (0x%X) %s%s\n", paint(r, RED), e->code, e->code, e->name,
 		paint(r, PLAIN));
-	fprintf(r->to, "  driver   %s%s%s%s\n", paint(r, RED), driver, paint(r, PLAIN),
-		v->update ? " (again: there is news)" : "");
+	fprintf(r->to, "  driver   %s%s%s\n", paint(r, RED), driver, paint(r, PLAIN));
 	put_module(r, f);
 	fprintf(r->to, "  evidence %s\n", evidence_text(f->evidence));
 	fprintf(r->to, "  cause    %s; severity %s\n", cause_name(finding_cause(f)),
 		severity_name(v->severity));
 	put_loss_of_memory(r, v);
-	for (size_t i = 0; i < f->nr_owners && i < 4; i++)
-		put_owner(r, f->owners[i]);
-	if (f->nr_owners > 4)
-		fprintf(r->to, "  ...      and %zu%s more\n", f->nr_owners - 4, f->cut ? "+" : "");
-	for (size_t i = 0; i < f->nr_sites && i < 2; i++) {
-		char pins[UNITS_ROOM];
-
+	put_processes(r, f);
+	for (size_t i = 0; i < f->nr_sites && i < PATHS; i++) {
 		fprintf(r->to, "  path     %s pins:\n",
 			units_count((int64_t)f->sites[i].pins, pins));
 		put_stack(r, &f->sites[i].site->site);
 	}
 	put_proof(r, v);
+}
+
+static void on_verdict(void *ctx, const struct report_verdict *v)
+{
+	const struct render *r = ctx;
+
+	stamp(r, v->now_ns);
+	if (v->update)
+		put_update(r, v);
+	else
+		put_verdict(r, v);
 	fflush(r->to);
 }
 
@@ -190,7 +239,8 @@ static void on_held(void *ctx, const struct report_held *h)
 	stamp(r, h->now_ns);
 	fprintf(r->to, "%sheld:%s a process keeps pinning, and still holds what it pinned\n",
 		paint(r, YELLOW), paint(r, PLAIN));
-	put_owner(r, k->owner);
+	put_process(r, k->owner);
+	put_device(r, k->owner);
 	fprintf(r->to, "  through  %s: %s pins, +%s. No driver is accused.\n",
 		k->site ? k->site->blame.driver : "an unknown path",
 		units_count((int64_t)k->pins, pins), units_count(h->rise, rise));
@@ -258,6 +308,9 @@ static void put_books(const struct render *r, const struct report_summary *s)
 			", from before %" PRIu64 "\n",
 			s->ledger->proved, s->ledger->held, s->ledger->ambiguous + s->ledger->torn,
 			s->ledger->base);
+	if (s->before > 0)
+		fprintf(r->to, "           +%" PRId64 " while tracking was off: without a name\n",
+			s->before);
 	fprintf(r->to, "  lost     %s\n", loss_any(s->loss) ? "" : "nothing");
 	put_losses(r, s->loss);
 }
@@ -266,6 +319,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 {
 	const struct render *r = ctx;
 	char rise[UNITS_ROOM], pins[UNITS_ROOM], bytes[UNITS_ROOM], length[UNITS_ROOM];
+	char driver[128];
 
 	stamp(r, s->now_ns);
 	fprintf(r->to, "summary of %s: outstanding pins %s%s, %u suspicion%s, level up to %s\n",
@@ -274,12 +328,18 @@ static void on_summary(void *ctx, const struct report_summary *s)
 		level_name(s->highest));
 	if (s->loss)
 		put_books(r, s);
-	if (s->drivers)
-		fprintf(r->to, "  %u driver%s leak%s: %s pins, %s proved lost\n", s->drivers,
-			s->drivers == 1 ? "" : "s", s->drivers == 1 ? "s" : "",
-			units_count((int64_t)s->leaked_pins, pins),
-			units_bytes((double)s->leaked_bytes, bytes));
-	else
+	for (uint32_t i = 0; i < s->nr_leaks; i++) {
+		const struct report_leak *l = &s->leaks[i];
+		struct blame b = {.kind = l->kind};
+
+		units_clean(l->driver, PL_SYM, b.driver, sizeof(b.driver));
+		render_driver(&b, driver, sizeof(driver));
+		fprintf(r->to, "  %serror 729%s %s leaks: %s pins, %s proved lost (%s)\n",
+			paint(r, RED), paint(r, PLAIN), driver,
+			units_count((int64_t)l->pins, pins), units_bytes((double)l->bytes, bytes),
+			evidence_name(l->evidence));
+	}
+	if (!s->nr_leaks)
 		fprintf(r->to, "  no driver was found to leak%s\n",
 			s->tracking_failed ? ", but tracking could not be switched on" : "");
 	fflush(r->to);
