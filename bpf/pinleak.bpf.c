@@ -693,6 +693,12 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 
 /* ---- hooks that take pins ----------------------------------------------------------- */
 
+/* pinleak's own pins, fired for calibration, are counted and not recorded. */
+static __always_inline int is_own(void)
+{
+	return (__u32)(bpf_get_current_pid_tgid() >> 32) == own_tgid;
+}
+
 static __always_inline int is_pin(void *ctx, __u32 slot)
 {
 	__u64 flags = 0;
@@ -700,7 +706,7 @@ static __always_inline int is_pin(void *ctx, __u32 slot)
 	if (hooks[slot].flags_arg < 0)
 		return 1;
 	bpf_get_func_arg(ctx, hooks[slot].flags_arg, &flags);
-	if (own_tgid && (__u32)(bpf_get_current_pid_tgid() >> 32) == own_tgid)
+	if (is_own())
 		foll_learned = (__u32)flags;
 	return (__u32)flags & foll_pin ? 1 : 0;
 }
@@ -857,7 +863,7 @@ static __always_inline int api_exit(void *ctx, __u32 slot)
 	__s64 n = api_result(ctx, slot);
 
 	count(PL_API_CALLS, 1);
-	if (deep) {
+	if (deep || is_own()) {
 		api_deep(n);
 		if (n > 0)
 			count(PL_SEEN_API, n);
@@ -978,7 +984,7 @@ int api_probe_exit(struct pt_regs *regs)
 	count(PL_API_CALLS, 1);
 	if (!c)
 		return 0;
-	if (deep && n > 0)
+	if ((deep || is_own()) && n > 0)
 		count(PL_SEEN_API, n);
 	else if (n > 0)
 		api_probe_light(c, n);
@@ -1018,7 +1024,7 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 	c = bpf_map_lookup_elem(&calls, &tid);
 	if (c && c->in_api)
 		c->net += refs;
-	if (!deep || (!array && !is_chosen(folio)))
+	if (!deep || is_own() || (!array && !is_chosen(folio)))
 		return 0;
 	if (c && c->in_api) {
 		owner = c->owner;
@@ -1058,7 +1064,7 @@ static __always_inline int release(void *ctx, __u32 slot)
 	c = bpf_map_lookup_elem(&calls, &tid);
 	if (c && c->in_api)
 		c->net -= refs;
-	if (deep && is_chosen(folio))
+	if (deep && !is_own() && is_chosen(folio))
 		page_released(ctx, folio, refs, slot);
 	return 0;
 }

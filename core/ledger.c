@@ -292,7 +292,9 @@ static void open_case(const struct ledger *l, const struct snapshot *s,
 		const struct snap_site *site = site_of(s, p->rel[i].site);
 
 		c->proof.release[i].driver = site ? driver_number(&site->blame) : 0;
-		c->proof.release[i].refs = site ? p->rel[i].refs : 0;
+		/* a path that nobody knows may have released anybody's pins */
+		c->proof.release[i].refs =
+			site && site->blame.kind != BLAME_UNKNOWN ? p->rel[i].refs : 0;
 	}
 	proof_conclude(&c->proof, &c->result);
 }

@@ -61,6 +61,7 @@ struct monitor {
 	uint64_t missed_runs;
 	uint64_t told_loss;
 	bool tracked;
+	bool aligned; /* the counters at the beginning of tracking fit the ledger */
 	int64_t untracked_rise; /* of outstanding pins, in all the time without tracking */
 	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
@@ -187,6 +188,7 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 	if (m->level == LEVEL_COUNTERS && level != LEVEL_COUNTERS) {
 		m->tracking = m->last;
 		m->tracked = true;
+		m->aligned = false;
 		m->untracked_rise += outstanding(&m->last) - outstanding(&m->untracked);
 		m->unseen_before = 0;
 		m->ledger.epoch_ns = 0;
@@ -216,8 +218,9 @@ void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level,
 	snprintf(text, sizeof(text), "level %s cannot be had: %s", level_name(level), reason);
 	for (enum level l = level; l <= LEVEL_DEEP; l++)
 		m->refused[l] = true;
-	m->wanted = m->level;
 	m->to->state(m->ctx, &r);
+	/* Less is better than nothing. */
+	want(m, level > m->level ? level : m->level);
 }
 
 enum level monitor_wanted(const struct monitor *m)
@@ -462,6 +465,25 @@ static void consider_rest(struct monitor *m)
 	want(m, LEVEL_COUNTERS);
 }
 
+/*
+ * Pins that were recorded while the hooks were being put in place, before the counters were read,
+ * are in both books: from now on they count as tracked.
+ */
+static void align(struct monitor *m, const struct snapshot *books)
+{
+	for (size_t i = 0; i < books->nr_pages && !m->aligned; i++) {
+		const struct pl_page *p = &books->pages[i].page;
+		int64_t pins = p->pins > p->base ? p->pins - p->base : 0;
+
+		if (p->first_ns > m->tracking.now_ns)
+			continue;
+		pins *= books->sample_rate;
+		m->tracking.acquired -= pins;
+		m->untracked_rise -= pins;
+	}
+	m->aligned = true;
+}
+
 static int track(struct monitor *m, const struct snapshot *books, const struct balance *balance)
 {
 	int err = ledger_evaluate(&m->ledger, books);
@@ -469,6 +491,7 @@ static int track(struct monitor *m, const struct snapshot *books, const struct b
 	if (err)
 		return err;
 	m->books_open = true;
+	align(m, books);
 	m->balance = *balance;
 	m->sample_rate = books->sample_rate;
 	memcpy(m->stats, books->stats, sizeof(m->stats));

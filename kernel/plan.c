@@ -297,12 +297,14 @@ static void assign_slots(struct plan *p)
 	}
 }
 
+/* What was left out on request counts: it is for the audit to notice. */
 static size_t hooks_of(const struct plan *p, enum plan_role role)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->nr; i++)
-		n += p->entries[i].role == role && p->entries[i].state == PLAN_HOOK;
+		n += p->entries[i].role == role && (p->entries[i].state == PLAN_HOOK ||
+						    p->entries[i].state == PLAN_OMITTED);
 	return n;
 }
 

@@ -64,6 +64,8 @@ struct tracker {
 	/* the balance: the counters at its beginning, and what the hooks had seen before and after */
 	struct sample base;
 	uint64_t base_low[PL_STATS], base_high[PL_STATS];
+	uint64_t before_use[PL_STATS]; /* what the first calibration cost: not anybody's loss */
+	bool in_use;
 };
 
 static int fail(struct tracker *t, int err, const char *format, ...)
@@ -298,6 +300,7 @@ static void unload(struct tracker *t)
 	t->nr_programs = 0;
 	pinleak_bpf__destroy(t->skel);
 	t->skel = NULL;
+	t->in_use = false;
 	map64_clear(&t->dead);
 	for (size_t i = 0; i < t->sites.nr; i++)
 		free(((struct snap_site **)t->sites.items)[i]);
@@ -787,6 +790,8 @@ int tracker_books(struct tracker *t, const struct snapshot **out)
 		err = each_entry(t, t->skel->maps.file_ends, drop_file_end);
 	if (!err)
 		err = read_stats(t, t->books.stats);
+	for (int i = 0; i < PL_STATS; i++)
+		t->books.stats[i] -= t->before_use[i];
 	if (err)
 		return t->error[0] ? err : fail(t, err, "maps cannot be read: %s", strerror(-err));
 	bind_books(t);
@@ -867,6 +872,16 @@ static int shoot(struct tracker *t, struct vmstat *v, const struct fire *fire,
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 
+static int begin_use(struct tracker *t, struct vmstat *v)
+{
+	int err = tracker_rebalance(t, v);
+
+	if (!err && !t->in_use)
+		memcpy(t->before_use, t->base_low, sizeof(t->before_use));
+	t->in_use = true;
+	return err;
+}
+
 int tracker_calibrate(struct tracker *t, struct vmstat *v, bool quick, struct calibration *out,
 		      size_t *nr)
 {
@@ -895,5 +910,5 @@ int tracker_calibrate(struct tracker *t, struct vmstat *v, bool quick, struct ca
 		     c->name, c->balance.counted_acquired, c->balance.counted_released,
 		     c->balance.seen_acquired, c->balance.seen_released);
 	}
-	return good ? tracker_rebalance(t, v) : -EBADE;
+	return good ? begin_use(t, v) : -EBADE;
 }

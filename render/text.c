@@ -322,7 +322,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	char driver[128];
 
 	stamp(r, s->now_ns);
-	fprintf(r->to, "summary of %s: outstanding pins %s%s, %u suspicion%s, level up to %s\n",
+	fprintf(r->to, "summary of %s: pins %s%s, %u suspicion%s, level up to %s\n",
 		units_seconds(s->seconds, length), s->rise > 0 ? "+" : "",
 		units_count(s->rise, rise), s->suspicions, s->suspicions == 1 ? "" : "s",
 		level_name(s->highest));

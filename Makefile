@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+# A short front for meson and ninja; `make help` lists what there is.
+
+BUILD ?= build
+
+.PHONY: all setup run check bench install clean help
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@./setup --build
+	@meson setup $(BUILD) >$(BUILD)-setup.log 2>&1 || { cat $(BUILD)-setup.log; exit 1; }
+	@rm -f $(BUILD)-setup.log
+
+setup:
+	@./setup
+
+run: setup all
+	@tests/demo
+
+check: setup all
+	@tests/run
+
+bench: all
+	@ninja -C $(BUILD) bench/core >/dev/null && $(BUILD)/bench/core
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make          build $(BUILD)/pinleak'
+	@echo 'make run      set up, build, and catch a leaking driver'
+	@echo 'make check    run every test'
+	@echo 'make bench    measure the core'
+	@echo 'make install  install (DESTDIR is honoured)'
+	@echo 'make clean    remove $(BUILD)'

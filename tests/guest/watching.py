@@ -1,0 +1,274 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+"""
+The watch itself: from the counters to the verdict and back, what it refuses, what it loses and
+says so, and how it ends. Runs in the guest, once a kernel.
+"""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from harness import (DRIVE, PINLEAK, Watch, assert_balanced, drive, leaked, load, outstanding,
+                     read, run, sh, tests_of)
+
+
+def leak_until(w, done, *args, pause=0.25, most=120):
+    """Uses the leaking driver again and again, as a service would, until done(w)."""
+    for _ in range(most):
+        drive(*args)
+        w.poll()
+        if done(w):
+            return
+        time.sleep(pause)
+    raise AssertionError("it was not noticed")
+
+
+def levels(w):
+    return [(o["from"], o["to"]) for o in w.of("state")]
+
+
+def bpf_programs():
+    """Programs in the kernel that trace; systemd's and other sorts may come and go."""
+    programs = json.loads(sh("bpftool -j prog list") or "[]")
+    return sorted(p["id"] for p in programs if p["type"] in ("tracing", "kprobe", "syscall"))
+
+
+def test_a_leak_is_noticed_tracked_proved_and_tracking_goes_off_again():
+    load("leaky")
+    before, pins_before = leaked(), outstanding()
+    with Watch(settle="4s") as w:
+        leak_until(w, lambda w: w.of("verdict"), "--pages", 128, "keep-one:8")
+        w.until(lambda o: o["type"] == "state" and o["to"] == "counters", "tracking goes off")
+        assert bpf_programs() == [], "something is still attached"
+        time.sleep(5)
+        w.stop()
+    assert levels(w)[0] == ("counters", "light") and levels(w)[-1][1] == "counters", levels(w)
+    assert len(levels(w)) == 2, f"it must not flap: {levels(w)}"
+    assert w.status == 1
+    assert len(w.of("suspicion")) == 1
+    v = w.of("verdict")[-1]
+    assert v["driver"]["name"] == "leaky" and v["evidence"] == "orphaned", v
+    # The sum is exact: what was proved, and what was left before anybody looked.
+    assert v["pins"] + v["proof"]["before_tracking"] == leaked() - before, v
+    assert v["proof"]["unattributed"] == 0 and v["proof"]["missed"] == 0, v["proof"]
+    assert w.summary["leaks"] == [{"driver": "leaky", "kind": "module", "evidence": "orphaned",
+                                   "pins": v["pins"], "bytes": v["bytes"]}], w.summary
+    assert outstanding() - pins_before == leaked() - before == w.summary["rise"]
+
+
+def test_a_second_leak_after_the_first_has_settled_is_caught_as_well():
+    load("leaky")
+    with Watch(settle="2s") as w:
+        for turn in (1, 2):
+            leak_until(w, lambda w: len(w.of("verdict")) >= 1 and
+                       len([o for o in w.of("state") if o["to"] == "light"]) == turn and
+                       w.objects[-1]["type"] == "sample" and
+                       w.objects[-1]["level"] == "light" and
+                       any(o["type"] == "verdict" for o in
+                           w.objects[[i for i, o in enumerate(w.objects)
+                                      if o["type"] == "state"][-1]:]),
+                       "--pages", 128, "keep-one:16")
+            w.until(lambda o: o["type"] == "state" and o["to"] == "counters" and
+                    len([s for s in w.of("state") if s["to"] == "counters"]) == turn,
+                    f"settled the {turn}. time")
+        w.stop()
+        assert len(w.summary["leaks"]) == 1, w.summary
+        last = [max(v["pins"] for v in w.of("verdict"))]
+        assert w.summary["leaked_pins"] > last[0], "both trackings count"
+
+
+def test_without_tracking_the_leak_is_suspected_and_nobody_named():
+    load("leaky")
+    with Watch("--track", "never") as w:
+        leak_until(w, lambda w: w.of("suspicion"), "--pages", 128, "keep-one:16")
+        time.sleep(1)
+        assert bpf_programs() == []
+        w.stop()
+        assert not w.of("state") and not w.of("verdict") and w.status == 0, w.objects[-3:]
+
+
+def test_at_level_counters_nothing_is_attached_and_next_to_nothing_used():
+    before = bpf_programs()
+    with Watch(interval="1s") as w:
+        time.sleep(2)
+        pid = w.process.pid
+        ticks = [int(n) for n in read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[11:13]]
+        time.sleep(10)
+        assert bpf_programs() == before, "programs were loaded"
+        later = [int(n) for n in read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[11:13]]
+        peak = int(next(line for line in read(f"/proc/{pid}/status").splitlines()
+                        if line.startswith("VmHWM")).split()[1])
+        used = sum(later) - sum(ticks)
+        # 0.5 % of a core for 10 s would be 5 ticks of 10 ms, and emulation makes all things slow
+        assert used <= 5, f"{used} ticks in 10 s"
+        assert peak < 16 * 1024, f"{peak} KiB"
+        w.stop()
+        assert w.status == 0
+
+
+def test_io_in_flight_and_warm_up_are_not_suspected():
+    load("leaky")
+    with Watch() as w:
+        p = drive("--pages", 2000, "--hold", 12, "hold", wait=False)
+        for _ in range(20):
+            drive("--pages", 500, "--times", 5, "use")
+        p.communicate(timeout=60)
+        w.stop()
+        assert not w.of("suspicion"), w.of("suspicion")
+        assert w.status == 0
+
+
+def test_a_process_that_hoards_is_named_as_holder_and_no_driver_accused():
+    load("leaky")
+    with Watch("--track", "always") as w:
+        p = drive("--pages", 64, "--times", 200, "--every", 200, "hold", wait=False)
+        h = w.until(lambda o: o["type"] == "held", "held", 60)
+        p.kill()
+        p.wait()
+        time.sleep(3)
+        w.stop()
+        assert h["process"]["pid"] == p.pid and h["process"]["comm"] == "drive", h
+        assert h["driver"] == "leaky" and h["device"] == "/dev/leaky", h
+        assert len(w.of("held")) == 1, "once is enough"
+        assert not w.of("verdict") and w.status == 0, w.of("verdict")
+
+
+def refused(omit, level, instead):
+    """A hook is left out: the audit notices, and the level is not used."""
+    with Watch("--track", "always", "--level", level, "--omit-hook", omit) as w:
+        w.until(lambda o: o["type"] == "sample" and o["level"] == instead, f"level {instead}")
+        time.sleep(1)
+        w.stop()
+    reasons = [o["reason"] for o in w.of("state")]
+    assert any(f"level {level} cannot be had" in r and "do not see every pin" in r
+               for r in reasons), reasons
+    assert level not in [to for _, to in levels(w)], levels(w)
+    return w
+
+
+def test_the_audit_refuses_deep_tracking_when_a_release_hook_is_missing():
+    w = refused("gup_put_folio", "deep", "light")
+    assert w.status == 0, w.status
+
+
+def test_the_audit_refuses_deep_tracking_when_an_acquire_hook_is_missing():
+    old = bool(sh("grep -w try_grab_page /proc/kallsyms", check=False))
+    refused("try_grab_page" if old else "try_grab_folio", "deep", "light")
+
+
+def test_the_audit_refuses_light_tracking_when_a_call_is_not_hooked():
+    w = refused("pin_user_pages_remote", "light", "counters")
+    assert w.status == 3 and w.summary["tracking_failed"], w.summary
+    assert all(to == "counters" for _, to in levels(w)), levels(w)
+
+
+def test_doctor_says_that_a_missing_hook_does_not_pass():
+    r = subprocess.run([PINLEAK, "doctor", "--json", "--omit-hook", "gup_put_folio"],
+                       capture_output=True, text=True)
+    o = json.loads(r.stdout)
+    assert r.returncode == 3 and o["light"]["works"] and not o["deep"]["works"], o
+    assert "do not see every pin" in o["deep"]["error"], o["deep"]
+
+
+def test_a_full_table_is_counted_and_the_verdict_says_that_it_is_incomplete():
+    load("leaky")
+    before = leaked()
+    with Watch("--track", "always", "--table-size", "64") as w:
+        drive("--pages", 700, "close")
+        v = w.verdict(evidence="orphaned")
+        w.stop()
+    assert leaked() - before == 700
+    assert v["proof"]["incomplete"] and 0 < v["pins"] <= 64 * 2, v["proof"]
+    loss = w.of("loss")[-1]
+    assert loss["error"]["code"] == 122, loss
+    assert loss["pins_table_full"] + w.summary["leaked_pins"] == 700, (loss, w.summary)
+    assert w.status == 1
+
+
+def test_hostile_process_names_reach_neither_terminal_nor_json_raw():
+    load("leaky")
+    hostile = b"\x1b]0;x\x07\n\xff\xe2\x80\xae"
+    program = (f"import os, ctypes; ctypes.CDLL(None).prctl(15, {hostile!r}, 0, 0, 0); "
+               "import fcntl, struct, mmap; "
+               "m = mmap.mmap(-1, 16 * 4096); m.write(b'x' * 16 * 4096); "
+               "a = ctypes.addressof(ctypes.c_char.from_buffer(m)); "
+               "f = os.open('/dev/leaky', os.O_RDWR); "
+               f"fcntl.ioctl(f, {ioctl_close()}, struct.pack('QQQ', a, 16, 0)); os._exit(0)")
+    with Watch("--track", "always") as w:
+        sh(f"/usr/bin/python3 -c \"{program}\"")
+        v = w.verdict(evidence="orphaned", pins=16)
+        assert v["processes"][0]["comm"] == "\\x1b]0;x\\x07\\x0a\\xff\\xe2\\x80\\xae", v["processes"]
+    out = subprocess.Popen([PINLEAK, "watch", "--track", "always", "--grace", "1s", "--interval",
+                            "200ms", "--for", "12s"], stdout=subprocess.PIPE)
+    time.sleep(6)
+    sh(f"/usr/bin/python3 -c \"{program}\"")
+    text = out.communicate(timeout=60)[0]
+    assert b"error 729" in text and b"\\x1b]0;x" in text, text
+    assert not any(c in text for c in (b"\x1b", b"\x07", b"\xff", b"\xe2\x80\xae")), text
+
+
+def ioctl_close():
+    """The number of the `close` shape's ioctl, by the header the driver is built from."""
+    code = ('#include <stdio.h>\n#include <sys/ioctl.h>\n#include "drivers/leaky_ioctl.h"\n'
+            'int main(void) { printf("%lu", (unsigned long)LEAKY_IOC(LEAKY_CLOSE)); return 0; }\n')
+    with open("/tmp/ioctl.c", "w", encoding="ascii") as f:
+        f.write(code)
+    return int(sh("cc -I. -o /tmp/ioctl /tmp/ioctl.c && /tmp/ioctl"))
+
+
+def test_ctrl_c_ends_with_the_summary_and_detaches():
+    with Watch("--track", "always") as w:
+        assert bpf_programs() != []
+        w.stop()
+    assert w.objects[-1]["type"] == "summary" and w.status == 0
+    assert bpf_programs() == []
+
+
+def test_kill_9_leaves_nothing_attached():
+    with Watch("--track", "always", "--level", "deep") as w:
+        assert bpf_programs() != []
+        w.process.kill()
+        w.process.wait()
+        end = time.monotonic() + 10
+        while bpf_programs() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert bpf_programs() == []
+        w.stop = lambda: None
+
+
+def test_text_for_people_names_everything_in_less_than_80_columns():
+    load("leaky")
+    p = subprocess.Popen([PINLEAK, "watch", "--track", "always", "--grace", "1s", "--interval",
+                          "200ms", "--for", "12s"], stdout=subprocess.PIPE, text=True)
+    time.sleep(6)
+    drive("--pages", 40, "keep-one:6")
+    out = p.communicate(timeout=60)[0]
+    for word in ("error 729 (0x2D9) ERROR_DRIVERS_LEAKING_LOCKED_PAGES", "module leaky",
+                 "orphaned", "6 pins on 6 folios", "24.0 KiB", "/dev/leaky", "process  drive",
+                 "leaky_ioctl [leaky]", "read again", "missing-release"):
+        assert word in out, f"{word!r} is not in:\n{out}"
+    assert max(len(line) for line in out.splitlines()) < 80, out
+    assert p.returncode == 1
+
+
+def test_a_storm_of_innocent_processes_loses_nothing_and_accuses_nobody():
+    load("leaky")
+    with Watch("--track", "always", "--level", "deep") as w:
+        children = [subprocess.Popen([DRIVE, "--pages", "200", "--times", "10", shape],
+                                     stdout=subprocess.DEVNULL)
+                    for shape in ("use", "hold", "use", "hold") * 6]
+        for k, c in enumerate(children):
+            if k % 5 == 0:
+                c.send_signal(signal.SIGKILL)
+            c.wait()
+        time.sleep(3)
+        w.stop()
+        assert not w.of("verdict") and w.status == 0, w.of("verdict")
+        assert_balanced(w)
+
+
+if __name__ == "__main__":
+    os.chdir(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    run(tests_of(globals()))
