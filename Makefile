@@ -19,6 +19,8 @@ run: setup all
 	@tests/demo
 
 check: setup all
+	@meson setup --reconfigure $(BUILD) >/dev/null
+	@ninja -C $(BUILD) --quiet
 	@tests/run
 
 bench: all

@@ -45,8 +45,7 @@ struct examination {
 
 /* ---- examining ------------------------------------------------------------------------ */
 
-static void try_level(struct examination *x, struct tracker *t, struct vmstat *v,
-		      enum level level)
+static void try_level(struct examination *x, struct tracker *t, struct vmstat *v, enum level level)
 {
 	int err = tracker_set_level(t, level);
 
@@ -108,24 +107,21 @@ static void put_ground(const struct ground *g)
 	put_check("the kernel counts pins (/proc/vmstat)", g->counters, "");
 	put_check("root, or CAP_BPF and CAP_PERFMON", g->root, "");
 	put_check("BTF (/sys/kernel/btf/vmlinux)", g->btf, "");
-	put_check("tracing programs are accepted", g->tracing,
-		  g->lockdown[0] ? g->lockdown : "");
+	put_check("tracing programs are accepted", g->tracing, g->lockdown[0] ? g->lockdown : "");
 	put_check("symbol addresses (/proc/kallsyms)", g->symbols, "");
 	put_check("process numbers are the kernel's own", g->first_pids, "");
 }
 
 static void put_entry(const struct plan_entry *e)
 {
-	printf("  %-8s %-8s %s\n", plan_role_name(e->role), plan_state_name(e->state),
-	       e->function);
+	printf("  %-8s %-8s %s\n", plan_role_name(e->role), plan_state_name(e->state), e->function);
 	if (e->why[0])
 		printf("  %17s   %.58s\n", "", e->why);
 }
 
 static void put_plan(const struct plan *p)
 {
-	printf("\nhook plan (the kernel's code %s)\n",
-	       p->text_known ? "was read" : "is not known");
+	printf("\nhook plan (the kernel's code %s)\n", p->text_known ? "was read" : "is not known");
 	for (size_t i = 0; i < p->nr; i++)
 		if (p->entries[i].state != PLAN_ABSENT)
 			put_entry(&p->entries[i]);
@@ -145,9 +141,9 @@ static void put_shot(const struct calibration *c, enum level level)
 		printf("    -    %s: takes no pins here\n", c->name);
 		return;
 	}
-	printf("    %-4s %s: counted +%" PRId64 " -%" PRId64 ", seen +%" PRId64, c->ok ? "ok" : "BAD",
-	       c->name, c->balance.counted_acquired, c->balance.counted_released,
-	       c->balance.seen_acquired);
+	printf("    %-4s %s: counted +%" PRId64 " -%" PRId64 ", seen +%" PRId64,
+	       c->ok ? "ok" : "BAD", c->name, c->balance.counted_acquired,
+	       c->balance.counted_released, c->balance.seen_acquired);
 	if (level == LEVEL_DEEP)
 		printf(" -%" PRId64, c->balance.seen_released);
 	printf("\n");
@@ -195,10 +191,9 @@ static json_t *plan_array(const struct plan *p)
 	for (size_t i = 0; i < p->nr; i++) {
 		const struct plan_entry *e = &p->entries[i];
 
-		json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s}", "function",
-						   e->function, "role", plan_role_name(e->role),
-						   "state", plan_state_name(e->state), "why",
-						   e->why));
+		json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s}", "function", e->function,
+						   "role", plan_role_name(e->role), "state",
+						   plan_state_name(e->state), "why", e->why));
 	}
 	return a;
 }
@@ -211,14 +206,13 @@ static json_t *level_object(const struct examination *x, enum level l)
 		const struct calibration *c = &x->level[l].shots[i];
 		const struct balance *b = &c->balance;
 
-		json_array_append_new(
-			shots,
-			json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I}", "name", c->name, "tried",
-				  c->tried, "ok", c->ok, "counted_acquired",
-				  (json_int_t)b->counted_acquired, "seen_acquired",
-				  (json_int_t)b->seen_acquired, "counted_released",
-				  (json_int_t)b->counted_released, "seen_released",
-				  (json_int_t)b->seen_released));
+		json_array_append_new(shots,
+				      json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I}", "name",
+						c->name, "tried", c->tried, "ok", c->ok,
+						"counted_acquired", (json_int_t)b->counted_acquired,
+						"seen_acquired", (json_int_t)b->seen_acquired,
+						"counted_released", (json_int_t)b->counted_released,
+						"seen_released", (json_int_t)b->seen_released));
 	}
 	return json_pack("{s:b, s:s, s:o}", "works", works(x, l), "error", x->level[l].error,
 			 "calibration", shots);
@@ -227,21 +221,21 @@ static json_t *level_object(const struct examination *x, enum level l)
 static void put_json(const struct examination *x)
 {
 	const struct ground *g = &x->ground;
-	json_t *o = json_pack("{s:s, s:b, s:I}", "type", "doctor", "text_known",
-			      x->plan.text_known, "foll_pin", (json_int_t)x->plan.foll_pin);
+	json_t *o = json_pack("{s:s, s:b, s:I}", "type", "doctor", "text_known", x->plan.text_known,
+			      "foll_pin", (json_int_t)x->plan.foll_pin);
 
 	json_object_set_new(o, "plan", plan_array(&x->plan));
 	json_object_set_new(o, "light_planned", json_boolean(x->plan.light_ok));
 	json_object_set_new(o, "deep_planned", json_boolean(x->plan.deep_ok));
 	json_object_set_new(o, "missing", json_string(x->plan.missing));
 	if (!x->btf_path) {
-		json_object_set_new(
-			o, "ground",
-			json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "kernel",
-				  g->release, "counters", g->counters, "root", g->root, "btf",
-				  g->btf, "tracing", g->tracing, "symbols", g->symbols,
-				  "first_pids", g->first_pids, "lockdown", g->lockdown, "why",
-				  g->why, "todo", g->todo));
+		json_object_set_new(o, "ground",
+				    json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}",
+					      "kernel", g->release, "counters", g->counters, "root",
+					      g->root, "btf", g->btf, "tracing", g->tracing,
+					      "symbols", g->symbols, "first_pids", g->first_pids,
+					      "lockdown", g->lockdown, "why", g->why, "todo",
+					      g->todo));
 		json_object_set_new(o, "light", level_object(x, LEVEL_LIGHT));
 		json_object_set_new(o, "deep", level_object(x, LEVEL_DEEP));
 	}
@@ -301,9 +295,11 @@ const struct command doctor_command = {
 	.name = "doctor",
 	.brief = "tell what this machine permits and which functions will be hooked",
 	.usage = "[OPTION...]",
-	.about = "Examines this machine: what it permits, which kernel functions will be hooked and\n"
-		 "why, and whether the hooks see exactly what the kernel counts, by firing pins of\n"
-		 "our own. Nothing stays attached.\n",
+	.about =
+		"Examines this machine: what it permits, which kernel functions will be hooked "
+		"and\n"
+		"why, and whether the hooks see exactly what the kernel counts, by firing pins of\n"
+		"our own. Nothing stays attached.\n",
 	.options = options,
 	.more = "exit status: 0 every level works, 2 wrong usage, 3 something is missing (named)\n",
 	.examples = "  pinleak doctor                 this machine\n"

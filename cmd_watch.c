@@ -113,8 +113,7 @@ static int set_choice(const struct command *self, const struct option_row *row, 
 	return bad_value(self, row->name, value, row->choices);
 }
 
-static int set_option(const struct command *self, int option, const char *value,
-		      struct settings *s)
+static int set_option(const struct command *self, int option, const char *value, struct settings *s)
 {
 	const char *name = options[option].name;
 	unsigned choice = 0;
@@ -156,8 +155,7 @@ static int set_option(const struct command *self, int option, const char *value,
 }
 
 /* STATUS_OK and *done when there is nothing left to do. */
-static int parse(const struct command *self, int argc, char **argv, struct settings *s,
-		 bool *done)
+static int parse(const struct command *self, int argc, char **argv, struct settings *s, bool *done)
 {
 	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
 	int got, status;
@@ -373,8 +371,8 @@ static int watch(struct watch *w)
 		fprintf(stderr, "pinleak: the kernel's pin counters: %s\n", strerror(-err));
 		return STATUS_CANNOT;
 	}
-	w->monitor = monitor_create(&w->set.monitor,
-				    w->set.json ? &json_reporter : &text_reporter, &w->render);
+	w->monitor = monitor_create(&w->set.monitor, w->set.json ? &json_reporter : &text_reporter,
+				    &w->render);
 	if (!w->monitor)
 		return finish(w, -ENOMEM);
 	announce(w);

@@ -15,9 +15,9 @@
 #define STATUS_CANNOT 3 /* this machine or kernel cannot */
 
 struct option_row {
-	const char *name;   /* without the dashes; NULL ends a table */
-	const char *value;  /* what to call its value in help, NULL: it takes none */
-	const char *help;   /* lines of at most 52 columns */
+	const char *name;    /* without the dashes; NULL ends a table */
+	const char *value;   /* what to call its value in help, NULL: it takes none */
+	const char *help;    /* lines of at most 52 columns */
 	const char *choices; /* values for completion, separated by blanks, or NULL */
 };
 

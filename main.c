@@ -28,15 +28,14 @@ static void help(FILE *to)
 		"commands:\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-10s %s\n", all[i]->name, all[i]->brief);
-	fprintf(to,
-		"\n"
-		"  pinleak COMMAND --help   what a command does, with examples\n"
-		"  pinleak --version        the version\n"
-		"\n"
-		"exit status: 0 no leak, 1 a driver leaks (error 729), 2 wrong usage,\n"
-		"             3 this machine or kernel cannot\n"
-		"\n"
-		"start with:  sudo pinleak watch\n");
+	fprintf(to, "\n"
+		    "  pinleak COMMAND --help   what a command does, with examples\n"
+		    "  pinleak --version        the version\n"
+		    "\n"
+		    "exit status: 0 no leak, 1 a driver leaks (error 729), 2 wrong usage,\n"
+		    "             3 this machine or kernel cannot\n"
+		    "\n"
+		    "start with:  sudo pinleak watch\n");
 }
 
 int main(int argc, char **argv)

@@ -41,21 +41,30 @@ static struct snapshot *books(void)
 {
 	static struct snap_site site = {.key = 1, .blame = {.kind = BLAME_MODULE, .driver = "d"}};
 	static struct snap_site *sites[] = {&site};
-	static struct snap_owner owner = {
-		.key = 1, .owner = {.site = 1, .file_id = 1, .tgid = 1}, .file_end_ns = 1, .dead_ns = 1};
+	static struct snap_owner owner = {.key = 1,
+					  .owner = {.site = 1, .file_id = 1, .tgid = 1},
+					  .file_end_ns = 1,
+					  .dead_ns = 1};
 	static struct modgraph modules;
 	static struct snapshot s;
 
-	s = (struct snapshot){.now_ns = 1000000000000, .owners = &owner, .nr_owners = 1,
-			      .sites = sites, .nr_sites = 1, .nr_pages = FOLIOS,
-			      .modules = &modules, .sample_rate = 1, .base_page = 4096};
+	s = (struct snapshot){.now_ns = 1000000000000,
+			      .owners = &owner,
+			      .nr_owners = 1,
+			      .sites = sites,
+			      .nr_sites = 1,
+			      .nr_pages = FOLIOS,
+			      .modules = &modules,
+			      .sample_rate = 1,
+			      .base_page = 4096};
 	s.pages = calloc(FOLIOS, sizeof(*s.pages));
 	if (!s.pages || map64_put(&s.owner_at, 1, 0) || map64_put(&s.site_at, 1, 0))
 		exit(1);
 	for (uint32_t i = 0; i < FOLIOS; i++) {
 		s.pages[i].folio = 64 * i;
-		s.pages[i].page = (struct pl_page){
-			.pins = 1, .nr_slots = 1, .slot = {{.owner = 1, .refs = 1}}};
+		s.pages[i].page = (struct pl_page){.pins = 1,
+						   .nr_slots = 1,
+						   .slot = {{.owner = 1, .refs = 1}}};
 	}
 	return &s;
 }

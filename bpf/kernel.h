@@ -18,11 +18,8 @@ struct inode {
 	kdev_t i_rdev;
 };
 
-struct file_operations;
-
 struct file {
 	struct inode *f_inode;
-	const struct file_operations *f_op;
 };
 
 struct fdtable {

@@ -35,11 +35,11 @@ const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
 const volatile __u32 own_tgid = 0;
 
 /* Calibrated or chosen while running. */
-__u64 foll_pin = 0;	    /* FOLL_PIN of this kernel */
-__u64 foll_learned = 0;	    /* flags of the last release by our own process */
-__u64 zero_page = 0;	    /* struct page of the shared zero page: never pinned */
-__u32 sample_mask = 0;	    /* a folio is chosen when hash & mask is 0 */
-__u32 deep = 0;		    /* the acquire hooks write the ledger, the API hooks do not */
+__u64 foll_pin = 0;	/* FOLL_PIN of this kernel */
+__u64 foll_learned = 0; /* flags of the last release by our own process */
+__u64 zero_page = 0;	/* struct page of the shared zero page: never pinned */
+__u32 sample_mask = 0;	/* a folio is chosen when hash & mask is 0 */
+__u32 deep = 0;		/* the acquire hooks write the ledger, the API hooks do not */
 
 /* The pages or folios a call has filled its array with, one after the other. */
 struct walk {
@@ -70,7 +70,7 @@ struct scratch {
 struct call {
 	__u64 id; /* time it began; the low 16 bits count its API calls */
 	__u64 owner;
-	__s64 net; /* pins taken less pins dropped inside the API call */
+	__s64 net;   /* pins taken less pins dropped inside the API call */
 	__u64 array; /* of a probed API call: what it fills */
 	__u32 in_api;
 	__u32 in_syscall;
@@ -376,15 +376,13 @@ static __always_inline void owner_process(struct pl_owner *o, struct task_struct
 	bpf_probe_read_kernel_str(o->comm, sizeof(o->comm), leader->comm);
 }
 
-static __always_inline void owner_file(struct pl_owner *o, struct task_struct *task,
-				       __u32 *syscall)
+static __always_inline void owner_file(struct pl_owner *o, struct task_struct *task, __u32 *syscall)
 {
 	struct file *file = (struct file *)syscall_file(task, syscall);
 
 	if (!file)
 		return;
 	o->file_id = file_id((__u64)file);
-	o->fops = (__u64)BPF_CORE_READ(file, f_op);
 	o->mode = BPF_CORE_READ(file, f_inode, i_mode);
 	o->rdev = BPF_CORE_READ(file, f_inode, i_rdev);
 }
@@ -935,8 +933,8 @@ static __always_inline __u64 register_result(struct pt_regs *regs)
 	return BPF_CORE_READ(regs, ax);
 }
 #else
-#define register_arg(regs, n)	 0
-#define register_result(regs)	 0
+#define register_arg(regs, n) 0
+#define register_result(regs) 0
 #endif
 
 /*
@@ -1085,21 +1083,21 @@ static __always_inline int sys_exit(void *ctx)
 	return 0;
 }
 
-#define SLOTS8(KIND, sec, name, body)                                          \
-	SLOT(KIND, sec, name, body, 0)                                         \
-	SLOT(KIND, sec, name, body, 1)                                         \
-	SLOT(KIND, sec, name, body, 2)                                         \
-	SLOT(KIND, sec, name, body, 3)                                         \
-	SLOT(KIND, sec, name, body, 4)                                         \
-	SLOT(KIND, sec, name, body, 5)                                         \
-	SLOT(KIND, sec, name, body, 6)                                         \
+#define SLOTS8(KIND, sec, name, body)                                                              \
+	SLOT(KIND, sec, name, body, 0)                                                             \
+	SLOT(KIND, sec, name, body, 1)                                                             \
+	SLOT(KIND, sec, name, body, 2)                                                             \
+	SLOT(KIND, sec, name, body, 3)                                                             \
+	SLOT(KIND, sec, name, body, 4)                                                             \
+	SLOT(KIND, sec, name, body, 5)                                                             \
+	SLOT(KIND, sec, name, body, 6)                                                             \
 	SLOT(KIND, sec, name, body, 7)
 
-#define SLOT(KIND, sec, name, body, n)                                         \
-	SEC(sec)                                                               \
-	int name##n(__u64 *ctx)                                                \
-	{                                                                      \
-		return body(ctx, KIND + n);                                    \
+#define SLOT(KIND, sec, name, body, n)                                                             \
+	SEC(sec)                                                                                   \
+	int name##n(__u64 *ctx)                                                                    \
+	{                                                                                          \
+		return body(ctx, KIND + n);                                                        \
 	}
 
 #define sys_exit_slot(ctx, slot) sys_exit(ctx)

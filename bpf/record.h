@@ -11,11 +11,11 @@
 
 #include <linux/types.h>
 
-#define PL_SLOTS    4	/* claims kept apart on one folio */
-#define PL_RELS	    3	/* release call paths kept apart on one folio */
-#define PL_FRAMES   32	/* frames of a kernel stack */
-#define PL_SYM	    72	/* bytes of one symbolised frame, NUL included */
-#define PL_MODNAME  56	/* MODULE_NAME_LEN of a 64-bit kernel */
+#define PL_SLOTS    4  /* claims kept apart on one folio */
+#define PL_RELS	    3  /* release call paths kept apart on one folio */
+#define PL_FRAMES   32 /* frames of a kernel stack */
+#define PL_SYM	    72 /* bytes of one symbolised frame, NUL included */
+#define PL_MODNAME  56 /* MODULE_NAME_LEN of a 64-bit kernel */
 #define PL_SRCVER   32
 #define PL_COMM	    16	/* TASK_COMM_LEN */
 #define PL_HOOKS    41	/* hook slots: see enum pl_first_slot */
@@ -23,11 +23,11 @@
 
 /* Each hook program has a number; programs of one kind lie side by side. */
 enum pl_first_slot {
-	PL_API_EXIT = 0,  /* fexit of pin_user_pages() and its siblings */
-	PL_API_ENTER = 8, /* fentry of the same, deep level only */
-	PL_ACQUIRE = 16,  /* fexit of the functions that take a pin */
-	PL_RELEASE = 24,  /* fentry of the functions that drop a pin */
-	PL_SYS_EXIT = 32, /* fexit of system calls whose failure matters */
+	PL_API_EXIT = 0,   /* fexit of pin_user_pages() and its siblings */
+	PL_API_ENTER = 8,  /* fentry of the same, deep level only */
+	PL_ACQUIRE = 16,   /* fexit of the functions that take a pin */
+	PL_RELEASE = 24,   /* fentry of the functions that drop a pin */
+	PL_SYS_EXIT = 32,  /* fexit of system calls whose failure matters */
 	PL_API_PROBE = 40, /* kprobe and kretprobe of an API function with too many arguments */
 };
 #define PL_PER_KIND 8
@@ -67,11 +67,11 @@ struct pl_layout {
 	__u32 flags;
 	__u32 refcount;
 	__u32 compound_head;
-	__u32 pincount;	  /* of a large folio */
-	__u32 order;	  /* of a large folio: one byte */
-	__u32 head_bit;	  /* PG_head in flags */
-	__u32 mapping;	  /* of the folio */
-	__u32 base_page;  /* PAGE_SIZE in bytes */
+	__u32 pincount;	 /* of a large folio */
+	__u32 order;	 /* of a large folio: one byte */
+	__u32 head_bit;	 /* PG_head in flags */
+	__u32 mapping;	 /* of the folio */
+	__u32 base_page; /* PAGE_SIZE in bytes */
 	__u32 pad;
 };
 
@@ -103,15 +103,15 @@ struct pl_page {
 	__u64 folio; /* its key again: see page_get() */
 	__u64 first_ns;
 	__u64 last_ns;
-	__u32 pins; /* the folio's own count, as read by the last sweep */
-	__u32 base; /* pins there were before the first claim: nobody knows whose */
+	__u32 pins;  /* the folio's own count, as read by the last sweep */
+	__u32 base;  /* pins there were before the first claim: nobody knows whose */
 	__u32 extra; /* acquired by claims beyond PL_SLOTS */
 	__u32 lock;
 	__u8 nr_slots;
 	__u8 nr_rels;
 	__u8 order;
-	__u8 dead; /* being deleted by the sweep */
-	__u8 torn; /* two processors met in it: its claims prove nothing */
+	__u8 dead;   /* being deleted by the sweep */
+	__u8 torn;   /* two processors met in it: its claims prove nothing */
 	__u8 memory; /* enum pl_memory, as it was at the first claim */
 	__u8 pad[2];
 	struct pl_slot slot[PL_SLOTS];
@@ -125,7 +125,6 @@ struct pl_owner {
 	__u64 start_ns; /* the process's start, CLOCK_BOOTTIME */
 	__u64 first_ns;
 	__u64 last_ns;
-	__u64 fops; /* the file's f_op, a kernel address */
 	__s32 links; /* open files the call itself created (a dma-buf, say) */
 	__u32 tgid;  /* 0: no process known */
 	__u32 rdev;  /* the kernel's dev_t, 0 when not a device file */
@@ -188,8 +187,8 @@ struct pl_peek {
 /* Argument of the `sweep` program. */
 struct pl_sweep {
 	__u64 now_ns;
-	__u64 seen;	/* records looked at */
-	__u64 dropped;	/* records of folios no longer pinned */
+	__u64 seen;    /* records looked at */
+	__u64 dropped; /* records of folios no longer pinned */
 };
 
 #endif

@@ -57,8 +57,8 @@ bool blame_frame(const char *frame, char *symbol, char *module)
 	/* "[module]", and with build ids "[module 0123...]" */
 	if (open)
 		copy(module, MODGRAPH_NAME, open + 2, strcspn(open + 2, " ]"));
-	return strncmp(symbol, "bpf_prog_", 9) != 0 && strncmp(symbol, "bpf_trampoline_", 15) != 0 &&
-	       strcmp(module, "bpf") != 0;
+	return strncmp(symbol, "bpf_prog_", 9) != 0 &&
+	       strncmp(symbol, "bpf_trampoline_", 15) != 0 && strcmp(module, "bpf") != 0;
 }
 
 static void blame_module(struct blame *out, const char *module, const struct modgraph *graph)

@@ -12,8 +12,8 @@ enum blame_kind { BLAME_UNKNOWN, BLAME_MODULE, BLAME_BUILTIN };
 
 struct blame {
 	enum blame_kind kind;
-	bool guess;	       /* by a symbol's prefix: the kernel does not say */
-	char driver[PL_SYM];   /* "unknown" when nothing tells */
+	bool guess;		 /* by a symbol's prefix: the kernel does not say */
+	char driver[PL_SYM];	 /* "unknown" when nothing tells */
 	char via[MODGRAPH_NAME]; /* the module through which the driver pinned, or "" */
 };
 

@@ -36,8 +36,8 @@ struct detect {
 };
 
 struct detect_suspicion {
-	uint32_t scale;	 /* which of detect_scales */
-	int64_t rise;	 /* pins, over the floors kept */
+	uint32_t scale; /* which of detect_scales */
+	int64_t rise;	/* pins, over the floors kept */
 	double pins_per_s;
 	uint64_t span_ns;
 };

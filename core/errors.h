@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-#define ERROR_FILE_NOT_FOUND		  2
-#define ERROR_INVALID_PARAMETER		  87
-#define ERROR_INSUFFICIENT_BUFFER	  122
+#define ERROR_FILE_NOT_FOUND		   2
+#define ERROR_INVALID_PARAMETER		   87
+#define ERROR_INSUFFICIENT_BUFFER	   122
 #define ERROR_DRIVERS_LEAKING_LOCKED_PAGES 729
 
 struct error_info {

@@ -114,8 +114,7 @@ static enum evidence owner_evidence(const struct ledger *l, const struct snapsho
 	if (is_unloaded(s, o, &site->blame))
 		return EVIDENCE_UNLOADED;
 	if (o->owner.file_id) {
-		if (!has_passed(s, o->file_end_ns, grace) ||
-		    may_be_held_elsewhere(o, &site->blame))
+		if (!has_passed(s, o->file_end_ns, grace) || may_be_held_elsewhere(o, &site->blame))
 			return EVIDENCE_NONE;
 		if (!o->dead_ns)
 			return EVIDENCE_ABANDONED;

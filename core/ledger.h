@@ -39,8 +39,8 @@ struct finding {
 	uint64_t pins_bad;    /* of them: taken by calls that failed */
 	uint64_t pins_recent; /* of them: on folios first seen since ledger.epoch_ns */
 	uint64_t folios;
-	uint64_t bytes; /* of the folios: what cannot be moved */
-	uint64_t by_memory[3]; /* folios by enum pl_memory */
+	uint64_t bytes;				 /* of the folios: what cannot be moved */
+	uint64_t by_memory[3];			 /* folios by enum pl_memory */
 	struct finding_site sites[LEDGER_SITES]; /* most pins first */
 	size_t nr_sites;
 	const struct snap_owner *owners[LEDGER_OWNERS];

@@ -61,8 +61,8 @@ struct monitor {
 	uint64_t missed_runs;
 	uint64_t told_loss;
 	bool tracked;
-	bool aligned; /* the counters at the beginning of tracking fit the ledger */
-	int64_t untracked_rise; /* of outstanding pins, in all the time without tracking */
+	bool aligned;		 /* the counters at the beginning of tracking fit the ledger */
+	int64_t untracked_rise;	 /* of outstanding pins, in all the time without tracking */
 	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
 	struct accused accused[DRIVERS_MAX];
@@ -89,10 +89,10 @@ const char *severity_name(enum severity s)
 
 bool loss_any(const struct report_loss *loss)
 {
-	static const enum pl_stat lost[] = {PL_LOST_PAGES,  PL_LOST_BUSY,   PL_LOST_STACK,
-					    PL_LOST_SITES,  PL_LOST_OWNERS, PL_LOST_FILES,
-					    PL_LOST_CALLS,  PL_REL_UNTRACED, PL_SLOTS_FULL,
-					    PL_CONTENDED,   PL_TRUNC_STACK};
+	static const enum pl_stat lost[] = {PL_LOST_PAGES, PL_LOST_BUSY,    PL_LOST_STACK,
+					    PL_LOST_SITES, PL_LOST_OWNERS,  PL_LOST_FILES,
+					    PL_LOST_CALLS, PL_REL_UNTRACED, PL_SLOTS_FULL,
+					    PL_CONTENDED,  PL_TRUNC_STACK};
 
 	for (size_t i = 0; i < sizeof(lost) / sizeof(*lost); i++)
 		if (loss->stats[lost[i]])
@@ -181,8 +181,10 @@ static void close_books(struct monitor *m)
 void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
 		      const char *reason)
 {
-	struct report_state r = {
-		.now_ns = sample->now_ns, .from = m->level, .to = level, .reason = reason};
+	struct report_state r = {.now_ns = sample->now_ns,
+				 .from = m->level,
+				 .to = level,
+				 .reason = reason};
 
 	m->last = *sample;
 	if (m->level == LEVEL_COUNTERS && level != LEVEL_COUNTERS) {
@@ -208,12 +210,13 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 	m->to->state(m->ctx, &r);
 }
 
-void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level,
-			  const char *reason)
+void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level, const char *reason)
 {
 	char text[200];
-	struct report_state r = {
-		.now_ns = now_ns, .from = m->level, .to = m->level, .reason = text};
+	struct report_state r = {.now_ns = now_ns,
+				 .from = m->level,
+				 .to = m->level,
+				 .reason = text};
 
 	snprintf(text, sizeof(text), "level %s cannot be had: %s", level_name(level), reason);
 	for (enum level l = level; l <= LEVEL_DEEP; l++)
@@ -245,8 +248,7 @@ uint32_t monitor_leaking(const struct monitor *m)
 
 bool monitor_is_blind(const struct monitor *m)
 {
-	return m->refused[LEVEL_LIGHT] &&
-	       (m->suspicions || m->config.track == TRACK_ALWAYS);
+	return m->refused[LEVEL_LIGHT] && (m->suspicions || m->config.track == TRACK_ALWAYS);
 }
 
 /* ---- verdicts ------------------------------------------------------------------------- */
@@ -279,8 +281,7 @@ static void forecast(const struct monitor *m, const struct accused *a, struct re
 static enum severity severity_of(const struct monitor *m, const struct report_verdict *r,
 				 uint64_t bytes)
 {
-	if (bytes * 10 >= m->last.memory_total ||
-	    (r->exhaustion >= 0 && r->exhaustion < 24 * 3600))
+	if (bytes * 10 >= m->last.memory_total || (r->exhaustion >= 0 && r->exhaustion < 24 * 3600))
 		return SEVERITY_CRITICAL;
 	return SEVERITY_WARNING;
 }
@@ -303,8 +304,9 @@ static struct accused *accused_of(struct monitor *m, const struct blame *driver)
 
 static void accuse(struct monitor *m, struct accused *a, const struct finding *f)
 {
-	struct report_loss loss = {
-		.stats = m->stats, .missed_runs = m->missed_runs, .balance = &m->balance};
+	struct report_loss loss = {.stats = m->stats,
+				   .missed_runs = m->missed_runs,
+				   .balance = &m->balance};
 	struct report_verdict r = {
 		.now_ns = m->last.now_ns,
 		.finding = f,

@@ -50,8 +50,7 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 		      const char *reason);
 
 /* The level cannot be had on this machine (audit, kernel): it is not asked for again. */
-void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level,
-			  const char *reason);
+void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level, const char *reason);
 
 /* Would exact counters be worth a stat_refresh now? */
 bool monitor_wants_exact(const struct monitor *m);

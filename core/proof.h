@@ -34,8 +34,8 @@ struct proof_release {
 };
 
 struct proof_page {
-	uint32_t pins; /* the folio's own count */
-	uint32_t base; /* pins from before the first claim */
+	uint32_t pins;	/* the folio's own count */
+	uint32_t base;	/* pins from before the first claim */
 	uint32_t extra; /* acquired by claims that are not in the list: held to be innocent */
 	uint32_t nr_claims;
 	uint32_t nr_releases;
@@ -46,9 +46,9 @@ struct proof_page {
 struct proof_result {
 	uint32_t proved[PROOF_CLAIMS]; /* pins, by claim; only guilty claims have any */
 	uint32_t total;		       /* their sum */
-	uint32_t ambiguous; /* perhaps leaked, perhaps held by somebody innocent */
-	uint32_t held;	    /* the rest of pins - base */
-	uint32_t base;	    /* of base: what can still be there */
+	uint32_t ambiguous;	       /* perhaps leaked, perhaps held by somebody innocent */
+	uint32_t held;		       /* the rest of pins - base */
+	uint32_t base;		       /* of base: what can still be there */
 };
 
 void proof_conclude(const struct proof_page *page, struct proof_result *out);

@@ -28,11 +28,12 @@ struct sample {
 struct balance {
 	int64_t counted_acquired; /* by the kernel */
 	int64_t counted_released;
-	int64_t seen_acquired; /* by the hooks */
-	int64_t seen_released; /* deep only */
-	int64_t unseen;	       /* acquired, beyond what reading one after the other explains */
+	int64_t seen_acquired;	 /* by the hooks */
+	int64_t seen_released;	 /* deep only */
+	int64_t unseen;		 /* acquired, beyond what reading one after the other explains */
 	int64_t unseen_released; /* the same of released; deep only */
-	bool exact;	       /* deep: the hooks see each pin; light: each call */
+	int64_t uncounted;	 /* pins the kernel counts at their release only; deep only */
+	bool exact;		 /* deep: the hooks see each pin; light: each call */
 };
 
 struct report_sample {
@@ -103,7 +104,7 @@ struct report_summary {
 	uint64_t leaked_pins; /* by all of them */
 	uint64_t leaked_bytes;
 	enum level highest;
-	bool tracking_failed; /* wanted and not to be had */
+	bool tracking_failed;		/* wanted and not to be had */
 	const struct report_loss *loss; /* NULL: never tracked */
 	const struct ledger *ledger;	/* NULL: not tracking now */
 };

@@ -16,9 +16,8 @@ int units_duration(const char *text, uint64_t *ns)
 	static const struct {
 		const char *unit;
 		double seconds;
-	} units[] = {{"", 1},	{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3},
-		     {"s", 1},	{"m", 60},    {"min", 60},  {"h", 3600},
-		     {"d", 86400}};
+	} units[] = {{"", 1},	{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1},
+		     {"m", 60}, {"min", 60},  {"h", 3600},  {"d", 86400}};
 	char *end;
 	double n;
 
@@ -85,7 +84,8 @@ const char *units_seconds(double s, char *out)
 const char *units_count(int64_t n, char *out)
 {
 	char digits[24];
-	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+	int len =
+		snprintf(digits, sizeof(digits), "%" PRIu64, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
 	char *at = out;
 
 	if (n < 0)
@@ -102,7 +102,12 @@ const char *units_count(int64_t n, char *out)
 /* Bytes of the UTF-8 character at the start that may be shown; 0: none. */
 static size_t character(const unsigned char *c, size_t left)
 {
-	size_t n = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+	size_t n = c[0] < 0x80	 ? 1
+		   : c[0] < 0xc2 ? 0
+		   : c[0] < 0xe0 ? 2
+		   : c[0] < 0xf0 ? 3
+		   : c[0] < 0xf5 ? 4
+				 : 0;
 
 	if (!n || n > left || (n == 1 && (c[0] < 0x20 || c[0] == 0x7f)))
 		return 0;
@@ -115,8 +120,9 @@ static size_t character(const unsigned char *c, size_t left)
 	    (c[0] == 0xf4 && c[1] > 0x8f))
 		return 0;
 	/* marks that turn the writing direction around: U+200E.., U+202A.., U+2066.. */
-	if (c[0] == 0xe2 && ((c[1] == 0x80 && (c[2] >= 0xaa || c[2] == 0x8e || c[2] == 0x8f)) ||
-			     (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)) &&
+	if (c[0] == 0xe2 &&
+	    ((c[1] == 0x80 && (c[2] >= 0xaa || c[2] == 0x8e || c[2] == 0x8f)) ||
+	     (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)) &&
 	    !(c[1] == 0x80 && c[2] > 0xae))
 		return 0;
 	return n;

@@ -71,8 +71,7 @@ int btfq_arg_of_type(const struct btf *btf, const struct btf_type *proto, const 
 	return -1;
 }
 
-int btfq_arg_of_name(const struct btf *btf, const struct btf_type *proto,
-		     const char *const *names)
+int btfq_arg_of_name(const struct btf *btf, const struct btf_type *proto, const char *const *names)
 {
 	const struct btf_param *p = btf_params(proto);
 

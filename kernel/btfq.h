@@ -30,8 +30,7 @@ int btfq_arg_of_type(const struct btf *btf, const struct btf_type *proto, const 
 		     int stars);
 
 /* Number of the first argument with one of the names (a NULL-terminated list), or -1. */
-int btfq_arg_of_name(const struct btf *btf, const struct btf_type *proto,
-		     const char *const *names);
+int btfq_arg_of_name(const struct btf *btf, const struct btf_type *proto, const char *const *names);
 
 enum btfq_return { BTFQ_VOID, BTFQ_BOOL, BTFQ_INT, BTFQ_POINTER, BTFQ_OTHER };
 enum btfq_return btfq_returns(const struct btf *btf, const struct btf_type *proto);

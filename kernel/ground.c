@@ -99,7 +99,8 @@ static void survey_tracing(struct ground *g)
 		 g->lockdown[0] ? " (lockdown: " : "", g->lockdown, g->lockdown[0] ? ")" : "");
 	obstacle(g, why,
 		 strcmp(g->lockdown, "confidentiality") != 0
-			 ? "run outside of containers and sandboxes; CONFIG_FUNCTION_TRACER is needed"
+			 ? "run outside of containers and sandboxes; CONFIG_FUNCTION_TRACER is "
+			   "needed"
 			 : "boot with lockdown=integrity or less");
 }
 

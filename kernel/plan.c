@@ -21,8 +21,8 @@ struct candidate {
 
 /* Newest kernel first. */
 static const struct candidate candidates[] = {
-	{"folio_add_pins", PLAN_API, false, false},	   /* since 6.18 */
-	{"memfd_pin_folios", PLAN_API, false, false},	   /* since 6.11 */
+	{"folio_add_pins", PLAN_API, false, false},   /* since 6.18 */
+	{"memfd_pin_folios", PLAN_API, false, false}, /* since 6.11 */
 	{"pin_user_pages", PLAN_API, false, false},
 	{"pin_user_pages_fast", PLAN_API, false, false},
 	{"pin_user_pages_remote", PLAN_API, false, false},
@@ -75,8 +75,7 @@ const struct plan_entry *plan_find(const struct plan *p, const char *function)
 
 /* ---- what BTF tells ------------------------------------------------------------------- */
 
-static bool read_offset(const struct btf *btf, const char *type, const char *member,
-			uint32_t *out)
+static bool read_offset(const struct btf *btf, const char *type, const char *member, uint32_t *out)
 {
 	int at = btfq_offset(btf, type, member);
 
@@ -208,7 +207,8 @@ static void decide_wrapper(struct plan_entry *e, const struct plan_entry *by, bo
 		snprintf(e->why, sizeof(e->why), "calls %s", by->function);
 	} else if (!text_known) {
 		e->state = PLAN_COVERED;
-		snprintf(e->why, sizeof(e->why), "taken to call the hooked one; its code is unknown");
+		snprintf(e->why, sizeof(e->why),
+			 "taken to call the hooked one; its code is unknown");
 	} else if (array && e->role == PLAN_RELEASE) {
 		e->state = PLAN_BLIND;
 		snprintf(e->why, sizeof(e->why), "the compiler inlined the release into it");
@@ -303,8 +303,8 @@ static size_t hooks_of(const struct plan *p, enum plan_role role)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->nr; i++)
-		n += p->entries[i].role == role && (p->entries[i].state == PLAN_HOOK ||
-						    p->entries[i].state == PLAN_OMITTED);
+		n += p->entries[i].role == role &&
+		     (p->entries[i].state == PLAN_HOOK || p->entries[i].state == PLAN_OMITTED);
 	return n;
 }
 
@@ -319,7 +319,8 @@ static void conclude(struct plan *p)
 			 fput->state == PLAN_HOOK ? "no pin_user_pages function in BTF"
 						  : "__fput is not in BTF");
 	else if (!p->deep_ok)
-		snprintf(p->missing, sizeof(p->missing), "the functions that count pins are not in BTF");
+		snprintf(p->missing, sizeof(p->missing),
+			 "the functions that count pins are not in BTF");
 	for (size_t i = 0; i < p->nr && p->deep_ok; i++) {
 		const struct plan_entry *e = &p->entries[i];
 

@@ -134,7 +134,8 @@ void sysfs_device(uint32_t rdev, bool block, char *node, size_t node_size, char 
 
 bool sysfs_process_lives(uint32_t tgid, uint64_t start_ns)
 {
-	unsigned long long ticks = 0, want = start_ns / (1000000000ULL / (unsigned)sysconf(_SC_CLK_TCK));
+	unsigned long long ticks = 0,
+			   want = start_ns / (1000000000ULL / (unsigned)sysconf(_SC_CLK_TCK));
 	char path[64], state = 'X', *text, *at;
 
 	snprintf(path, sizeof(path), "/proc/%u/stat", tgid);

@@ -140,6 +140,6 @@ bool text_calls(const struct text *t, size_t a, size_t b)
 {
 	uint64_t target = t->bodies[b].addr;
 
-	return target && (body_calls(&t->bodies[a], target) ||
-			  body_calls(&t->bodies[t->nr + a], target));
+	return target &&
+	       (body_calls(&t->bodies[a], target) || body_calls(&t->bodies[t->nr + a], target));
 }

@@ -22,13 +22,13 @@
 #include "pinleak.skel.h"
 #include "sysfs.h"
 
-#define BATCH	      256
-#define TABLE_MIN     65536
-#define TABLE_MAX     131072 /* 38 MiB of kernel memory */
-#define IDLE_NS	      10000000000ULL /* an owner or file end unused for so long may go */
-#define MODULES_MAX   (1 << 20)	     /* bytes of /proc/modules */
-#define SHOTS	      5		     /* tries of a calibration on a busy machine */
-#define PROGRAMS_MAX  (PL_HOOKS + 5)
+#define BATCH	     256
+#define TABLE_MIN    65536
+#define TABLE_MAX    131072	    /* 38 MiB of kernel memory */
+#define IDLE_NS	     10000000000ULL /* an owner or file end unused for so long may go */
+#define MODULES_MAX  (1 << 20)	    /* bytes of /proc/modules */
+#define SHOTS	     5		    /* tries of a calibration on a busy machine */
+#define PROGRAMS_MAX (PL_HOOKS + 5)
 
 struct hooked {
 	struct bpf_program *program;
@@ -61,7 +61,8 @@ struct tracker {
 	struct map64 used;	/* owners that a folio names */
 	struct map64 used_more; /* calls and file ids in use */
 	uint64_t born;
-	/* the balance: the counters at its beginning, and what the hooks had seen before and after */
+	/* the balance: the counters at its beginning, and what the hooks had seen before and after
+	 */
 	struct sample base;
 	uint64_t base_low[PL_STATS], base_high[PL_STATS];
 	uint64_t before_use[PL_STATS]; /* what the first calibration cost: not anybody's loss */
@@ -119,11 +120,10 @@ static const struct {
 
 /* System calls whose file descriptor is their first argument; mmap's is the fifth. */
 static const int file_syscalls[] = {
-	SYS_ioctl,    SYS_read,	    SYS_write,	   SYS_pread64,
-	SYS_pwrite64, SYS_readv,    SYS_writev,	   SYS_preadv,
-	SYS_pwritev,  SYS_preadv2,  SYS_pwritev2,  SYS_setsockopt,
-	SYS_sendmsg,  SYS_recvmsg,  SYS_sendto,	   SYS_recvfrom,
-	SYS_bind,     SYS_getsockopt, SYS_io_uring_register, SYS_io_uring_enter,
+	SYS_ioctl,    SYS_read,	      SYS_write,      SYS_pread64,	     SYS_pwrite64,
+	SYS_readv,    SYS_writev,     SYS_preadv,     SYS_pwritev,	     SYS_preadv2,
+	SYS_pwritev2, SYS_setsockopt, SYS_sendmsg,    SYS_recvmsg,	     SYS_sendto,
+	SYS_recvfrom, SYS_bind,	      SYS_getsockopt, SYS_io_uring_register, SYS_io_uring_enter,
 };
 
 static void fill_rodata(struct tracker *t)
@@ -177,8 +177,10 @@ static void add_probe(struct tracker *t, struct bpf_program *program, const char
 		      bool at_return)
 {
 	bpf_program__set_autoload(program, true);
-	t->programs[t->nr_programs++] = (struct hooked){
-		.program = program, .probe = function, .at_return = at_return, .level = LEVEL_LIGHT};
+	t->programs[t->nr_programs++] = (struct hooked){.program = program,
+							.probe = function,
+							.at_return = at_return,
+							.level = LEVEL_LIGHT};
 }
 
 static int add_entry(struct tracker *t, const struct plan_entry *e)
@@ -206,9 +208,8 @@ static int add_entry(struct tracker *t, const struct plan_entry *e)
 		return add_program(t, program_of(t, e->slot), e->function, LEVEL_LIGHT);
 	default:
 		return add_program(t,
-				   !strcmp(e->function, "__fput")
-					   ? t->skel->progs.file_released
-					   : t->skel->progs.file_installed,
+				   !strcmp(e->function, "__fput") ? t->skel->progs.file_released
+								  : t->skel->progs.file_installed,
 				   NULL, LEVEL_LIGHT);
 	}
 }
@@ -218,8 +219,7 @@ static int choose_programs(struct tracker *t)
 	struct bpf_program *p;
 	int err = 0;
 
-	bpf_object__for_each_program(p, t->skel->obj)
-		bpf_program__set_autoload(p, false);
+	bpf_object__for_each_program(p, t->skel->obj) bpf_program__set_autoload(p, false);
 	bpf_program__set_autoload(t->skel->progs.sweep, true);
 	bpf_program__set_autoload(t->skel->progs.peek, true);
 	t->nr_programs = 0;
@@ -254,8 +254,8 @@ static void find_zero_page(struct tracker *t)
 	struct ksym syms[] = {{.name = "zero_pfn"}, {.name = "vmemmap_base"}};
 	uint64_t pfn, vmemmap;
 
-	if (ksyms_find(syms, 2) || !syms[0].addr || !syms[1].addr ||
-	    peek(t, syms[0].addr, &pfn) || peek(t, syms[1].addr, &vmemmap))
+	if (ksyms_find(syms, 2) || !syms[0].addr || !syms[1].addr || peek(t, syms[0].addr, &pfn) ||
+	    peek(t, syms[1].addr, &vmemmap))
 		return;
 	t->skel->bss->zero_page = vmemmap + pfn * t->plan.layout.page_size;
 }
@@ -823,8 +823,7 @@ static int64_t beyond(int64_t counted, int64_t least, int64_t most)
 	return counted < least ? counted - least : 0;
 }
 
-int tracker_balance(struct tracker *t, struct vmstat *v, struct sample *sample,
-		    struct balance *out)
+int tracker_balance(struct tracker *t, struct vmstat *v, struct sample *sample, struct balance *out)
 {
 	enum pl_stat acquired = t->level == LEVEL_DEEP ? PL_SEEN_ACQUIRED : PL_SEEN_API;
 	uint64_t low[PL_STATS], high[PL_STATS];
@@ -841,14 +840,15 @@ int tracker_balance(struct tracker *t, struct vmstat *v, struct sample *sample,
 	out->counted_released = sample->released - t->base.released;
 	out->seen_acquired = (int64_t)(high[acquired] - t->base_high[acquired]);
 	out->seen_released = (int64_t)(high[PL_SEEN_RELEASED] - t->base_high[PL_SEEN_RELEASED]);
-	out->unseen = beyond(out->counted_acquired,
-			     (int64_t)(low[acquired] - t->base_high[acquired]),
-			     (int64_t)(high[acquired] - t->base_low[acquired]));
+	out->unseen =
+		beyond(out->counted_acquired, (int64_t)(low[acquired] - t->base_high[acquired]),
+		       (int64_t)(high[acquired] - t->base_low[acquired]));
 	out->unseen_released =
-		out->exact ? beyond(out->counted_released,
-				    (int64_t)(low[PL_SEEN_RELEASED] - t->base_high[PL_SEEN_RELEASED]),
-				    (int64_t)(high[PL_SEEN_RELEASED] - t->base_low[PL_SEEN_RELEASED]))
-			   : 0;
+		out->exact
+			? beyond(out->counted_released,
+				 (int64_t)(low[PL_SEEN_RELEASED] - t->base_high[PL_SEEN_RELEASED]),
+				 (int64_t)(high[PL_SEEN_RELEASED] - t->base_low[PL_SEEN_RELEASED]))
+			: 0;
 	return 0;
 }
 

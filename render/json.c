@@ -116,10 +116,10 @@ static json_t *sites_array(const struct finding *f)
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < f->nr_sites; i++)
-		json_array_append_new(
-			a, json_pack("{s:I, s:I, s:o}", "pins", (json_int_t)f->sites[i].pins,
-				     "bytes", (json_int_t)f->sites[i].bytes, "stack",
-				     stack_array(&f->sites[i].site->site)));
+		json_array_append_new(a, json_pack("{s:I, s:I, s:o}", "pins",
+						   (json_int_t)f->sites[i].pins, "bytes",
+						   (json_int_t)f->sites[i].bytes, "stack",
+						   stack_array(&f->sites[i].site->site)));
 	return a;
 }
 
@@ -157,8 +157,9 @@ static json_t *devices_array(const struct finding *f)
 		for (size_t k = 0; k < i; k++)
 			known |= f->owners[k]->owner.rdev == f->owners[i]->owner.rdev;
 		if (!known)
-			json_array_append_new(a, json_pack("{s:s, s:o}", "node", node, "driver",
-							   text_or_null(f->owners[i]->node_driver)));
+			json_array_append_new(a,
+					      json_pack("{s:s, s:o}", "node", node, "driver",
+							text_or_null(f->owners[i]->node_driver)));
 	}
 	return a;
 }
@@ -197,14 +198,15 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	json_object_set_new(o, "processes", processes_array(f));
 	json_object_set_new(o, "objects", objects_array(f));
 	json_object_set_new(o, "devices", devices_array(f));
-	json_object_set_new(
-		o, "proof",
-		json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "level",
-			  level_name(v->level), "sample_rate", (json_int_t)v->sample_rate,
-			  "reread", (json_int_t)f->folios, "still_pinned", (json_int_t)f->folios,
-			  "missed", (json_int_t)v->missed, "unattributed",
-			  (json_int_t)v->unattributed, "before_tracking",
-			  (json_int_t)v->before, "incomplete", v->incomplete, "cut", f->cut));
+	json_object_set_new(o, "proof",
+			    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "level",
+				      level_name(v->level), "sample_rate",
+				      (json_int_t)v->sample_rate, "reread", (json_int_t)f->folios,
+				      "still_pinned", (json_int_t)f->folios, "missed",
+				      (json_int_t)v->missed, "unattributed",
+				      (json_int_t)v->unattributed, "before_tracking",
+				      (json_int_t)v->before, "incomplete", v->incomplete, "cut",
+				      f->cut));
 	put(r, o);
 }
 
@@ -236,6 +238,7 @@ static json_t *balance_object(const struct balance *b)
 		json_object_set_new(o, "counted_released", json_integer(b->counted_released));
 		json_object_set_new(o, "seen_released", json_integer(b->seen_released));
 		json_object_set_new(o, "unseen_released", json_integer(b->unseen_released));
+		json_object_set_new(o, "uncounted", json_integer(b->uncounted));
 	}
 	return o;
 }
@@ -246,16 +249,16 @@ static void fill_loss(json_t *o, const struct report_loss *l)
 		const char *name;
 		enum pl_stat stat;
 	} rows[] = {
-		{"pins_table_full", PL_LOST_PAGES},   {"pins_map_busy", PL_LOST_BUSY},
-		{"pins_claims_full", PL_SLOTS_FULL},  {"stacks", PL_LOST_STACK},
-		{"stacks_truncated", PL_TRUNC_STACK}, {"sites_table_full", PL_LOST_SITES},
+		{"pins_table_full", PL_LOST_PAGES},    {"pins_map_busy", PL_LOST_BUSY},
+		{"pins_claims_full", PL_SLOTS_FULL},   {"stacks", PL_LOST_STACK},
+		{"stacks_truncated", PL_TRUNC_STACK},  {"sites_table_full", PL_LOST_SITES},
 		{"owners_table_full", PL_LOST_OWNERS}, {"files_table_full", PL_LOST_FILES},
-		{"calls_table_full", PL_LOST_CALLS},  {"releases_untraced", PL_REL_UNTRACED},
+		{"calls_table_full", PL_LOST_CALLS},   {"releases_untraced", PL_REL_UNTRACED},
 		{"records_torn", PL_CONTENDED},
 	};
 
-	json_object_set_new(o, "error", loss_any(l) ? error_object(ERROR_INSUFFICIENT_BUFFER)
-						    : json_null());
+	json_object_set_new(o, "error",
+			    loss_any(l) ? error_object(ERROR_INSUFFICIENT_BUFFER) : json_null());
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		json_object_set_new(o, rows[i].name,
 				    json_integer((json_int_t)l->stats[rows[i].stat]));
@@ -279,11 +282,12 @@ static json_t *leaks_array(const struct report_summary *s)
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {
 		const struct report_leak *l = &s->leaks[i];
 
-		json_array_append_new(
-			a, json_pack("{s:o, s:s, s:s, s:I, s:I}", "driver",
-				     text_or_null(l->driver), "kind", blame_kind_name(l->kind),
-				     "evidence", evidence_name(l->evidence), "pins",
-				     (json_int_t)l->pins, "bytes", (json_int_t)l->bytes));
+		json_array_append_new(a, json_pack("{s:o, s:s, s:s, s:I, s:I}", "driver",
+						   text_or_null(l->driver), "kind",
+						   blame_kind_name(l->kind), "evidence",
+						   evidence_name(l->evidence), "pins",
+						   (json_int_t)l->pins, "bytes",
+						   (json_int_t)l->bytes));
 	}
 	return a;
 }
@@ -304,17 +308,16 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	json_object_set_new(o, "tracking_failed", json_boolean(s->tracking_failed));
 	json_object_set_new(o, "error",
 			    s->nr_leaks ? error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
-				       : json_null());
+					: json_null());
 	if (s->ledger)
-		json_object_set_new(
-			o, "ledger",
-			json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "pins",
-				  (json_int_t)s->ledger->pins, "proved",
-				  (json_int_t)s->ledger->proved, "held",
-				  (json_int_t)s->ledger->held, "ambiguous",
-				  (json_int_t)s->ledger->ambiguous, "before",
-				  (json_int_t)s->ledger->base, "torn",
-				  (json_int_t)s->ledger->torn));
+		json_object_set_new(o, "ledger",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "pins",
+					      (json_int_t)s->ledger->pins, "proved",
+					      (json_int_t)s->ledger->proved, "held",
+					      (json_int_t)s->ledger->held, "ambiguous",
+					      (json_int_t)s->ledger->ambiguous, "before",
+					      (json_int_t)s->ledger->base, "torn",
+					      (json_int_t)s->ledger->torn));
 	loss = s->loss ? json_object() : json_null();
 	if (s->loss)
 		fill_loss(loss, s->loss);

@@ -19,7 +19,8 @@ struct render {
 	char kernel[72];
 };
 
-/* Fills host, kernel and offset of this machine; colour when `to` is a terminal and NO_COLOR unset. */
+/* Fills host, kernel and offset of this machine; colour when `to` is a terminal and NO_COLOR unset.
+ */
 void render_here(struct render *r, FILE *to);
 
 extern const struct reporter text_reporter, json_reporter;
@@ -27,7 +28,8 @@ extern const struct reporter text_reporter, json_reporter;
 /* "2026-11-22T20:00:00.000Z" into 32 bytes. */
 void render_time(const struct render *r, uint64_t now_ns, char *out);
 
-/* The name a person would know a driver's origin by: "module leaky", "built-in io_uring (a guess)". */
+/* The name a person would know a driver's origin by: "module leaky", "built-in io_uring (a guess)".
+ */
 void render_driver(const struct blame *b, char *out, size_t size);
 
 /* The frames of a call path that readers want: "leaky_ioctl [leaky]". Returns their number. */

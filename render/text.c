@@ -38,8 +38,7 @@ static void on_sample(void *ctx, const struct report_sample *s)
 		return;
 	stamp(r, s->sample->now_ns);
 	fprintf(r->to, "%s pins outstanding, level %s\n",
-		units_count(s->sample->acquired - s->sample->released, pins),
-		level_name(s->level));
+		units_count(s->sample->acquired - s->sample->released, pins), level_name(s->level));
 	fflush(r->to);
 }
 
@@ -140,7 +139,8 @@ static void put_proof(const struct render *r, const struct report_verdict *v)
 		units_count((int64_t)v->missed, missed),
 		units_count((int64_t)v->unattributed, rest));
 	if (v->before > 0)
-		fprintf(r->to, "           before tracking began %s more were left, without a name\n",
+		fprintf(r->to,
+			"           before tracking began %s more were left, without a name\n",
 			units_count(v->before, rest));
 	if (v->incomplete)
 		fprintf(r->to, "           INCOMPLETE: something was lost; there may be more\n");
@@ -275,8 +275,9 @@ static void put_losses(const struct render *r, const struct report_loss *l)
 		fprintf(r->to, "           %s runs of a hook skipped by the kernel (recursion)\n",
 			units_count((int64_t)l->missed_runs, n));
 	if (l->balance->unseen)
-		fprintf(r->to, "           books: the kernel counted %" PRId64
-			       " pins, the hooks saw %" PRId64 "\n",
+		fprintf(r->to,
+			"           books: the kernel counted %" PRId64
+			" pins, the hooks saw %" PRId64 "\n",
 			l->balance->counted_acquired, l->balance->seen_acquired);
 }
 
@@ -335,9 +336,8 @@ static void on_summary(void *ctx, const struct report_summary *s)
 		units_clean(l->driver, PL_SYM, b.driver, sizeof(b.driver));
 		render_driver(&b, driver, sizeof(driver));
 		fprintf(r->to, "  %serror 729%s %s leaks: %s pins, %s proved lost (%s)\n",
-			paint(r, RED), paint(r, PLAIN), driver,
-			units_count((int64_t)l->pins, pins), units_bytes((double)l->bytes, bytes),
-			evidence_name(l->evidence));
+			paint(r, RED), paint(r, PLAIN), driver, units_count((int64_t)l->pins, pins),
+			units_bytes((double)l->bytes, bytes), evidence_name(l->evidence));
 	}
 	if (!s->nr_leaks)
 		fprintf(r->to, "  no driver was found to leak%s\n",

@@ -80,8 +80,9 @@ class Watch:
 
     def __exit__(self, kind, value, trace):
         if kind:
-            self.process.kill()
-            sys.stderr.write(self.process.stderr.read().decode(errors="replace"))
+            if self.process.poll() is None:
+                self.process.kill()
+                sys.stderr.write(self.process.communicate()[1].decode(errors="replace"))
             for o in [o for o in self.objects if o["type"] != "sample"][-8:]:
                 sys.stderr.write(json.dumps(o)[:1500] + "\n")
         else:
