@@ -44,6 +44,12 @@ struct array {
 	size_t nr, room, size;
 };
 
+/* A device node, as sysfs named it: asked once, an owner may have thousands of siblings. */
+struct device {
+	char node[sizeof(((struct snap_owner *)0)->node)];
+	char driver[sizeof(((struct snap_owner *)0)->node_driver)];
+};
+
 struct tracker {
 	struct tracker_config config;
 	struct plan plan;
@@ -55,7 +61,8 @@ struct tracker {
 	int processors;
 	/* the books */
 	struct snapshot books;
-	struct array pages, owners, failures, unloads, sites;
+	struct array pages, owners, failures, unloads, sites, devices;
+	struct map64 device_at; /* device number, and 1 << 32 for a block device -> its place */
 	struct modgraph modules;
 	struct map64 dead;	/* owner -> ms after `born` when first seen gone */
 	struct map64 used;	/* owners that a folio names */
@@ -306,6 +313,8 @@ static void unload(struct tracker *t)
 		free(((struct snap_site **)t->sites.items)[i]);
 	t->sites.nr = 0;
 	map64_clear(&t->books.site_at);
+	t->devices.nr = 0; /* asked anew next time: nodes come and go */
+	map64_clear(&t->device_at);
 }
 
 /* ---- levels --------------------------------------------------------------------------- */
@@ -427,6 +436,7 @@ int tracker_create(const struct tracker_config *config, struct tracker **out)
 	t->failures.size = sizeof(struct snap_failure);
 	t->unloads.size = sizeof(struct snap_unload);
 	t->sites.size = sizeof(struct snap_site *);
+	t->devices.size = sizeof(struct device);
 	t->processors = libbpf_num_possible_cpus();
 	t->born = now_ns();
 	*out = t;
@@ -450,6 +460,8 @@ void tracker_destroy(struct tracker *t)
 	free(t->failures.items);
 	free(t->unloads.items);
 	free(t->sites.items);
+	free(t->devices.items);
+	map64_free(&t->device_at);
 	free(t);
 }
 
@@ -591,6 +603,31 @@ static bool is_idle(const struct tracker *t, uint64_t since)
 	return t->books.now_ns > since + IDLE_NS;
 }
 
+static int name_device(struct tracker *t, struct snap_owner *s)
+{
+	bool block = S_ISBLK(s->owner.mode);
+	uint64_t key = s->owner.rdev | (uint64_t)block << 32;
+	struct device *d;
+	uint32_t at;
+	int err = 0;
+
+	if (!block && !S_ISCHR(s->owner.mode))
+		return 0;
+	if (!map64_get(&t->device_at, key, &at)) {
+		at = (uint32_t)t->devices.nr;
+		d = array_add(&t->devices);
+		if (!d)
+			return -ENOMEM;
+		sysfs_device(s->owner.rdev, block, d->node, sizeof(d->node), d->driver,
+			     sizeof(d->driver));
+		err = map64_put(&t->device_at, key, at);
+	}
+	d = (struct device *)t->devices.items + at;
+	memcpy(s->node, d->node, sizeof(s->node));
+	memcpy(s->node_driver, d->driver, sizeof(s->node_driver));
+	return err;
+}
+
 static int take_owner(struct tracker *t, const void *key, const void *value)
 {
 	const struct pl_owner *o = value;
@@ -611,10 +648,9 @@ static int take_owner(struct tracker *t, const void *key, const void *value)
 	s->key = k;
 	s->owner = *o;
 	s->file_end_ns = file_end(t, o);
-	if (S_ISCHR(o->mode) || S_ISBLK(o->mode))
-		sysfs_device(o->rdev, S_ISBLK(o->mode), s->node, sizeof(s->node), s->node_driver,
-			     sizeof(s->node_driver));
-	err = process_end(t, k, o, &s->dead_ns);
+	err = name_device(t, s);
+	if (!err)
+		err = process_end(t, k, o, &s->dead_ns);
 	if (!err && o->file_id)
 		err = map64_put(&t->used_more, o->file_id, 1);
 	return err ? err : map64_put(&t->books.owner_at, k, (uint32_t)(t->owners.nr - 1));
