@@ -176,6 +176,15 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+/*
+ * The result is cut to an int: before 6.3 the map's own function is called in the helper's place,
+ * returns an int, and leaves the upper half of the register as it was.
+ */
+static __always_inline int map_put(void *map, const void *key, const void *value, __u64 flags)
+{
+	return (int)bpf_map_update_elem(map, key, value, flags);
+}
+
 static __always_inline void count(__u32 stat, __u64 n)
 {
 	__u64 *v = bpf_map_lookup_elem(&stats, &stat);
@@ -284,13 +293,13 @@ static __always_inline void site_names(struct pl_site *site)
 
 static __noinline __u64 site_store(struct scratch *s, __u64 key)
 {
-	long err;
+	int err;
 
 	if (!s)
 		return 0;
 	s->site.first_ns = bpf_ktime_get_ns();
 	site_names(&s->site);
-	err = bpf_map_update_elem(&sites, &key, &s->site, BPF_NOEXIST);
+	err = map_put(&sites, &key, &s->site, BPF_NOEXIST);
 	if (err && err != -EEXIST)
 		count(PL_LOST_SITES, 1);
 	return key;
@@ -357,7 +366,7 @@ static __always_inline __u64 file_id(__u64 file)
 	if (known)
 		return *known;
 	id = (bpf_ktime_get_ns() << 8) | (bpf_get_smp_processor_id() & 0xff);
-	if (bpf_map_update_elem(&files, &file, &id, BPF_NOEXIST)) {
+	if (map_put(&files, &file, &id, BPF_NOEXIST)) {
 		known = bpf_map_lookup_elem(&files, &file);
 		if (known)
 			return *known;
@@ -413,7 +422,7 @@ static __noinline __u64 owner_store(struct scratch *s)
 		known->last_ns = s->owner.last_ns;
 		return key;
 	}
-	if (bpf_map_update_elem(&owners, &key, &s->owner, BPF_NOEXIST) == -E2BIG)
+	if (map_put(&owners, &key, &s->owner, BPF_NOEXIST) == -E2BIG)
 		count(PL_LOST_OWNERS, 1);
 	return key;
 }
@@ -467,7 +476,7 @@ static __always_inline __u64 call_of_syscall(__u64 owner, __u32 syscall)
 	fresh.id = bpf_ktime_get_ns() << 16;
 	fresh.owner = owner;
 	fresh.in_syscall = 1;
-	if (bpf_map_update_elem(&calls, &tid, &fresh, BPF_ANY)) {
+	if (map_put(&calls, &tid, &fresh, BPF_ANY)) {
 		count(PL_LOST_CALLS, 1);
 		return 0;
 	}
@@ -485,7 +494,7 @@ static __always_inline void call_failed(__u64 id, __s64 ret)
 {
 	struct pl_failure f = {.ns = bpf_ktime_get_ns(), .ret = ret};
 
-	if (bpf_map_update_elem(&failures, &id, &f, BPF_ANY))
+	if (map_put(&failures, &id, &f, BPF_ANY))
 		count(PL_LOST_CALLS, 1);
 }
 
@@ -572,7 +581,7 @@ static __always_inline void page_begin(struct pl_page *p, __u32 base, __u64 now)
 static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u64 now)
 {
 	struct scratch *s = scratch_of(slot);
-	long err;
+	int err;
 
 	if (!s)
 		return 0;
@@ -580,7 +589,7 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 	s->page.folio = folio;
 	s->page.first_ns = now;
 	s->page.lock = 1; /* ours until the claim is in */
-	err = bpf_map_update_elem(&pages, &folio, &s->page, BPF_NOEXIST);
+	err = map_put(&pages, &folio, &s->page, BPF_NOEXIST);
 	if (err && err != -EEXIST) {
 		count(err == -E2BIG ? PL_LOST_PAGES : PL_LOST_BUSY, 1);
 		return 0;
@@ -704,7 +713,7 @@ static __always_inline int is_pin(void *ctx, __u32 slot)
 	if (hooks[slot].flags_arg < 0)
 		return 1;
 	bpf_get_func_arg(ctx, hooks[slot].flags_arg, &flags);
-	if (is_own())
+	if (is_own() && slot >= PL_RELEASE)
 		foll_learned = (__u32)flags;
 	return (__u32)flags & foll_pin ? 1 : 0;
 }
@@ -883,7 +892,7 @@ static __always_inline struct call *call_enter(__u64 owner, __u32 syscall)
 	c = bpf_map_lookup_elem(&calls, &tid);
 	if (!c) {
 		fresh.id = bpf_ktime_get_ns() << 16;
-		if (bpf_map_update_elem(&calls, &tid, &fresh, BPF_ANY)) {
+		if (map_put(&calls, &tid, &fresh, BPF_ANY)) {
 			count(PL_LOST_CALLS, 1);
 			return 0;
 		}
@@ -1122,7 +1131,7 @@ int file_released(__u64 *ctx)
 		__u64 key = *id;
 
 		now = bpf_ktime_get_ns();
-		if (bpf_map_update_elem(&file_ends, &key, &now, BPF_ANY))
+		if (map_put(&file_ends, &key, &now, BPF_ANY))
 			count(PL_LOST_FILES, 1);
 		bpf_map_delete_elem(&files, &file);
 	}
@@ -1155,7 +1164,7 @@ int file_installed(__u64 *ctx)
 		return 0;
 	__sync_fetch_and_add(&owner->links, 1);
 	/* Not recorded means never taken back: the owner then stays innocent for ever. */
-	if (bpf_map_update_elem(&file_links, &file, &key, BPF_ANY))
+	if (map_put(&file_links, &file, &key, BPF_ANY))
 		count(PL_LOST_FILES, 1);
 	return 0;
 }
@@ -1172,7 +1181,7 @@ int module_unloaded(__u64 *ctx)
 	if (bpf_core_field_exists(mod->srcversion))
 		bpf_probe_read_kernel_str(u.srcversion, sizeof(u.srcversion),
 					  BPF_CORE_READ(mod, srcversion));
-	bpf_map_update_elem(&unloads, &key, &u, BPF_ANY);
+	map_put(&unloads, &key, &u, BPF_ANY);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ int units_duration(const char *text, uint64_t *ns)
 	double n;
 
 	/* strtod() also takes blanks, signs, "inf" and hexadecimal. */
-	if (*text < '0' || *text > '9' || text[strspn(text, "0123456789")] == 'x')
+	if (*text < '0' || *text > '9' || (text[strspn(text, "0123456789")] | 0x20) == 'x')
 		return -EINVAL;
 	n = strtod(text, &end);
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "books.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "pinleak.skel.h"
+#include "sysfs.h"
+
+#define BATCH	    256
+#define IDLE_NS	    10000000000ULL /* an owner or file end unused for so long may go */
+#define MODULES_MAX (1 << 20)	   /* bytes of /proc/modules */
+
+/* A device node, as sysfs named it: asked once, an owner may have thousands of siblings. */
+struct device {
+	char node[sizeof(((struct snap_owner *)0)->node)];
+	char driver[sizeof(((struct snap_owner *)0)->node_driver)];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* ---- arrays --------------------------------------------------------------------------- */
+
+static void *array_add(struct array *a)
+{
+	if (a->nr == a->room) {
+		size_t room = a->room ? a->room * 2 : 256;
+		void *items = realloc(a->items, room * a->size);
+
+		if (!items)
+			return NULL;
+		a->items = items;
+		a->room = room;
+	}
+	return memset((char *)a->items + a->nr++ * a->size, 0, a->size);
+}
+
+/* ---- reading maps --------------------------------------------------------------------- */
+
+typedef int (*entry_fn)(struct books *b, const void *key, const void *value);
+
+/*
+ * Calls each() for the entries of a hash map. The kernel may answer -ENOSPC for a bucket larger
+ * than the batch: then a larger one is tried.
+ */
+static int each_entry(struct books *b, const struct bpf_map *map, entry_fn each)
+{
+	size_t key_size = bpf_map__key_size(map), value_size = bpf_map__value_size(map);
+	uint32_t room = BATCH, in = 0, out = 0;
+	char *keys = malloc(room * key_size), *values = malloc(room * value_size);
+	bool first = true, last = false;
+	int err = keys && values ? 0 : -ENOMEM;
+
+	while (!err && !last) {
+		uint32_t n = room;
+
+		if (bpf_map_lookup_batch(bpf_map__fd(map), first ? NULL : &in, &out, keys, values,
+					 &n, NULL)) {
+			err = -errno;
+			last = err == -ENOENT;
+		}
+		if (err == -ENOSPC) {
+			free(keys);
+			free(values);
+			room *= 2;
+			keys = malloc(room * key_size);
+			values = malloc(room * value_size);
+			err = keys && values ? 0 : -ENOMEM;
+			continue;
+		}
+		if (last)
+			err = 0;
+		for (uint32_t i = 0; i < n && !err; i++)
+			err = each(b, keys + i * key_size, values + i * value_size);
+		in = out;
+		first = false;
+	}
+	free(keys);
+	free(values);
+	return err;
+}
+
+static int take_page(struct books *b, const void *key, const void *value)
+{
+	const struct pl_page *p = value;
+	struct snap_page *s;
+
+	if (!p->pins)
+		return 0;
+	s = array_add(&b->pages);
+	if (!s)
+		return -ENOMEM;
+	memcpy(&s->folio, key, sizeof(s->folio));
+	s->page = *p;
+	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS; i++) {
+		int err = map64_put(&b->used, p->slot[i].owner, 1);
+
+		if (!err)
+			err = map64_put(&b->used_more, p->slot[i].call, 1);
+		if (!err)
+			err = map64_put(&b->used_more, p->slot[i].call & ~0xffffULL, 1);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- owners --------------------------------------------------------------------------- */
+
+static uint64_t file_end(struct books *b, const struct pl_owner *o)
+{
+	uint64_t end = 0;
+
+	if (o->file_id)
+		bpf_map_lookup_elem(bpf_map__fd(b->programs->skel->maps.file_ends), &o->file_id,
+				    &end);
+	return end;
+}
+
+static int process_end(struct books *b, uint64_t key, const struct pl_owner *o, uint64_t *out)
+{
+	uint64_t now = b->s.now_ns;
+	uint32_t ms;
+	int err;
+
+	*out = 0;
+	if (!o->tgid)
+		return 0;
+	if (!map64_get(&b->dead, key, &ms)) {
+		if (sysfs_process_lives(o->tgid, o->start_ns))
+			return 0;
+		ms = (uint32_t)((now - b->born) / 1000000);
+		err = map64_put(&b->dead, key, ms);
+		if (err)
+			return err;
+	}
+	*out = b->born + ms * 1000000ULL;
+	return 0;
+}
+
+static bool is_idle(const struct books *b, uint64_t since)
+{
+	return b->s.now_ns > since + IDLE_NS;
+}
+
+static int name_device(struct books *b, struct snap_owner *s)
+{
+	bool block = S_ISBLK(s->owner.mode);
+	uint64_t key = s->owner.rdev | (uint64_t)block << 32;
+	struct device *d;
+	uint32_t at;
+	int err = 0;
+
+	if (!block && !S_ISCHR(s->owner.mode))
+		return 0;
+	if (!map64_get(&b->device_at, key, &at)) {
+		at = (uint32_t)b->devices.nr;
+		d = array_add(&b->devices);
+		if (!d)
+			return -ENOMEM;
+		sysfs_device(s->owner.rdev, block, d->node, sizeof(d->node), d->driver,
+			     sizeof(d->driver));
+		err = map64_put(&b->device_at, key, at);
+	}
+	d = (struct device *)b->devices.items + at;
+	memcpy(s->node, d->node, sizeof(s->node));
+	memcpy(s->node_driver, d->driver, sizeof(s->node_driver));
+	return err;
+}
+
+static int take_owner(struct books *b, const void *key, const void *value)
+{
+	const struct pl_owner *o = value;
+	struct snap_owner *s;
+	uint32_t ignored;
+	uint64_t k;
+	int err;
+
+	memcpy(&k, key, sizeof(k));
+	if (!map64_get(&b->used, k, &ignored)) {
+		if (is_idle(b, o->last_ns))
+			bpf_map_delete_elem(bpf_map__fd(b->programs->skel->maps.owners), key);
+		return 0;
+	}
+	s = array_add(&b->owners);
+	if (!s)
+		return -ENOMEM;
+	s->key = k;
+	s->owner = *o;
+	s->file_end_ns = file_end(b, o);
+	err = name_device(b, s);
+	if (!err)
+		err = process_end(b, k, o, &s->dead_ns);
+	if (!err && o->file_id)
+		err = map64_put(&b->used_more, o->file_id, 1);
+	return err ? err : map64_put(&b->s.owner_at, k, (uint32_t)(b->owners.nr - 1));
+}
+
+/* ---- sites ---------------------------------------------------------------------------- */
+
+static int take_site(struct books *b, uint64_t key)
+{
+	struct snap_site *s, **at;
+	uint32_t ignored;
+
+	if (!key || map64_get(&b->s.site_at, key, &ignored))
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->key = key;
+	if (bpf_map_lookup_elem(bpf_map__fd(b->programs->skel->maps.sites), &key, &s->site)) {
+		free(s); /* lost: the table was full */
+		return 0;
+	}
+	blame_site(&s->site, &b->modules, &s->blame);
+	if (s->blame.kind == BLAME_MODULE)
+		sysfs_module(s->blame.driver, &s->driver);
+	at = array_add(&b->sites);
+	if (!at) {
+		free(s);
+		return -ENOMEM;
+	}
+	*at = s;
+	return map64_put(&b->s.site_at, key, (uint32_t)(b->sites.nr - 1));
+}
+
+static int take_sites(struct books *b)
+{
+	const struct snap_owner *owners = b->owners.items;
+	const struct snap_page *pages = b->pages.items;
+	int err = 0;
+
+	for (size_t i = 0; i < b->owners.nr && !err; i++)
+		err = take_site(b, owners[i].owner.site);
+	for (size_t i = 0; i < b->pages.nr; i++)
+		for (uint32_t k = 0; k < pages[i].page.nr_rels && k < PL_RELS && !err; k++)
+			err = take_site(b, pages[i].page.rel[k].site);
+	return err;
+}
+
+/* ---- ends and failures ---------------------------------------------------------------- */
+
+static int take_failure(struct books *b, const void *key, const void *value)
+{
+	const struct pl_failure *f = value;
+	struct snap_failure *s;
+	uint32_t ignored;
+	uint64_t call;
+
+	memcpy(&call, key, sizeof(call));
+	if (!map64_get(&b->used_more, call, &ignored)) {
+		if (is_idle(b, f->ns))
+			bpf_map_delete_elem(bpf_map__fd(b->programs->skel->maps.failures), key);
+		return 0;
+	}
+	s = array_add(&b->failures);
+	if (!s)
+		return -ENOMEM;
+	s->call = call;
+	s->failure = *f;
+	return map64_put(&b->s.failure_at, call, (uint32_t)(b->failures.nr - 1));
+}
+
+static int take_unload(struct books *b, const void *key, const void *value)
+{
+	struct snap_unload *s = array_add(&b->unloads);
+
+	if (!s)
+		return -ENOMEM;
+	memcpy(s->module, key, sizeof(s->module));
+	s->unload = *(const struct pl_unload *)value;
+	return 0;
+}
+
+static int drop_file_end(struct books *b, const void *key, const void *value)
+{
+	uint64_t id, ended;
+	uint32_t ignored;
+
+	memcpy(&id, key, sizeof(id));
+	memcpy(&ended, value, sizeof(ended));
+	if (!map64_get(&b->used_more, id, &ignored) && is_idle(b, ended))
+		bpf_map_delete_elem(bpf_map__fd(b->programs->skel->maps.file_ends), key);
+	return 0;
+}
+
+/* ---- the books ------------------------------------------------------------------------ */
+
+static int read_modules(struct books *b)
+{
+	char *text = sysfs_slurp("/proc/modules", MODULES_MAX);
+	int err;
+
+	modgraph_free(&b->modules);
+	if (!text)
+		return 0; /* a kernel without modules */
+	err = modgraph_parse(text, &b->modules);
+	free(text);
+	return err;
+}
+
+static void clear_books(struct books *b)
+{
+	b->pages.nr = b->owners.nr = b->failures.nr = b->unloads.nr = 0;
+	map64_clear(&b->used);
+	map64_clear(&b->used_more);
+	map64_clear(&b->s.owner_at);
+	map64_clear(&b->s.failure_at);
+}
+
+static void bind_books(struct books *b)
+{
+	struct snapshot *s = &b->s;
+
+	s->pages = b->pages.items;
+	s->nr_pages = b->pages.nr;
+	s->owners = b->owners.items;
+	s->nr_owners = b->owners.nr;
+	s->sites = b->sites.items;
+	s->nr_sites = b->sites.nr;
+	s->failures = b->failures.items;
+	s->nr_failures = b->failures.nr;
+	s->unloads = b->unloads.items;
+	s->nr_unloads = b->unloads.nr;
+	s->modules = &b->modules;
+	s->missed_runs = programs_missed(b->programs);
+	s->sample_rate = b->programs->skel->bss->sample_mask + 1;
+	s->base_page = b->programs->plan->layout.base_page;
+}
+
+/*
+ * The order matters: the time is taken before the pages are read, and an end counts only when it
+ * lies the grace time before that. So a page that is found pinned was pinned for longer.
+ */
+int books_read(struct books *b, const struct snapshot **out)
+{
+	struct pinleak_bpf *skel = b->programs->skel;
+	int err;
+
+	clear_books(b);
+	b->s.now_ns = now_ns();
+	err = read_modules(b);
+	if (!err)
+		err = programs_sweep(b->programs);
+	if (!err)
+		err = each_entry(b, skel->maps.pages, take_page);
+	if (!err)
+		err = each_entry(b, skel->maps.owners, take_owner);
+	if (!err)
+		err = take_sites(b);
+	if (!err)
+		err = each_entry(b, skel->maps.failures, take_failure);
+	if (!err)
+		err = each_entry(b, skel->maps.unloads, take_unload);
+	if (!err)
+		err = each_entry(b, skel->maps.file_ends, drop_file_end);
+	if (!err)
+		err = programs_stats(b->programs, b->s.stats);
+	if (err)
+		return programs_fail(b->programs, err, "maps cannot be read: %s", strerror(-err));
+	bind_books(b);
+	*out = &b->s;
+	return 0;
+}
+
+/* ---- life ----------------------------------------------------------------------------- */
+
+void books_open(struct books *b, struct programs *programs)
+{
+	*b = (struct books){.programs = programs, .born = now_ns()};
+	b->pages.size = sizeof(struct snap_page);
+	b->owners.size = sizeof(struct snap_owner);
+	b->failures.size = sizeof(struct snap_failure);
+	b->unloads.size = sizeof(struct snap_unload);
+	b->sites.size = sizeof(struct snap_site *);
+	b->devices.size = sizeof(struct device);
+}
+
+void books_reset(struct books *b)
+{
+	map64_clear(&b->dead);
+	for (size_t i = 0; i < b->sites.nr; i++)
+		free(((struct snap_site **)b->sites.items)[i]);
+	b->sites.nr = 0;
+	map64_clear(&b->s.site_at);
+	b->devices.nr = 0; /* asked anew next time: nodes come and go */
+	map64_clear(&b->device_at);
+}
+
+void books_close(struct books *b)
+{
+	books_reset(b);
+	modgraph_free(&b->modules);
+	map64_free(&b->dead);
+	map64_free(&b->used);
+	map64_free(&b->used_more);
+	map64_free(&b->device_at);
+	map64_free(&b->s.owner_at);
+	map64_free(&b->s.site_at);
+	map64_free(&b->s.failure_at);
+	free(b->pages.items);
+	free(b->owners.items);
+	free(b->failures.items);
+	free(b->unloads.items);
+	free(b->sites.items);
+	free(b->devices.items);
+}

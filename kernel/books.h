@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* The maps of the loaded programs, read and put together as a snapshot for the core. */
+#ifndef PINLEAK_KERNEL_BOOKS_H
+#define PINLEAK_KERNEL_BOOKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../core/snapshot.h"
+#include "programs.h"
+
+/* An array that grows, of elements of one size. */
+struct array {
+	void *items;
+	size_t nr, room, size;
+};
+
+struct books {
+	struct programs *programs;
+	struct snapshot s;
+	struct array pages, owners, failures, unloads, sites, devices;
+	struct map64 device_at; /* device number, and 1 << 32 for a block device -> its place */
+	struct modgraph modules;
+	struct map64 dead;	/* owner -> ms after `born` when first seen gone */
+	struct map64 used;	/* owners that a folio names */
+	struct map64 used_more; /* calls and file ids in use */
+	uint64_t born;
+};
+
+/* The programs must outlive the books, and be loaded for books_read(). */
+void books_open(struct books *b, struct programs *programs);
+void books_close(struct books *b);
+
+/* Forgets what belongs to one loading of the programs. */
+void books_reset(struct books *b);
+
+/* The snapshot belongs to the books and lives until the next call. -errno. */
+int books_read(struct books *b, const struct snapshot **out);
+
+#endif

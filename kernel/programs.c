@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "programs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "fire.h"
+#include "ksyms.h"
+#include "pinleak.skel.h"
+
+int programs_fail(struct programs *ps, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(ps->error, sizeof(ps->error), format, args);
+	va_end(args);
+	return err;
+}
+
+/* ---- loading -------------------------------------------------------------------------- */
+
+static const struct {
+	const char *function;
+	int number;
+} exit_syscalls[] = {
+	{"__x64_sys_ioctl", SYS_ioctl},
+	{"__x64_sys_setsockopt", SYS_setsockopt},
+	{"__x64_sys_io_uring_register", SYS_io_uring_register},
+	{"__x64_sys_write", SYS_write},
+};
+
+/* System calls whose file descriptor is their first argument; mmap's is the fifth. */
+static const int file_syscalls[] = {
+	SYS_ioctl,    SYS_read,	      SYS_write,      SYS_pread64,	     SYS_pwrite64,
+	SYS_readv,    SYS_writev,     SYS_preadv,     SYS_pwritev,	     SYS_preadv2,
+	SYS_pwritev2, SYS_setsockopt, SYS_sendmsg,    SYS_recvmsg,	     SYS_sendto,
+	SYS_recvfrom, SYS_bind,	      SYS_getsockopt, SYS_io_uring_register, SYS_io_uring_enter,
+};
+
+static void fill_rodata(struct programs *ps)
+{
+	struct pinleak_bpf__rodata *ro = ps->skel->rodata;
+
+	ro->layout = ps->plan->layout;
+	ro->own_tgid = (uint32_t)getpid();
+	for (size_t i = 0; i < ps->plan->nr; i++) {
+		const struct plan_entry *e = &ps->plan->entries[i];
+
+		if (e->slot < 0)
+			continue;
+		ro->hooks[e->slot] = e->hook;
+		if (e->role == PLAN_API && !e->probed)
+			ro->hooks[e->slot - PL_API_EXIT + PL_API_ENTER] = e->hook;
+		for (size_t k = 0; k < sizeof(exit_syscalls) / sizeof(*exit_syscalls); k++)
+			if (!strcmp(exit_syscalls[k].function, e->function))
+				ro->syscall_exit_seen[exit_syscalls[k].number] = 1;
+	}
+	for (size_t i = 0; i < sizeof(file_syscalls) / sizeof(*file_syscalls); i++)
+		ro->syscall_file_arg[file_syscalls[i]] = 1;
+	ro->syscall_file_arg[SYS_mmap] = 5;
+}
+
+static struct bpf_program *program_of(struct programs *ps, int slot)
+{
+	static const char *const names[] = {"api_exit_", "api_enter_", "acquire_", "release_",
+					    "sys_exit_"};
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s%d", names[slot / PL_PER_KIND], slot % PL_PER_KIND);
+	return bpf_object__find_program_by_name(ps->skel->obj, name);
+}
+
+static int add_program(struct programs *ps, struct bpf_program *program, const char *function,
+		       enum level level)
+{
+	int err = program ? 0 : -ENOENT;
+
+	if (!err && function)
+		err = bpf_program__set_attach_target(program, 0, function);
+	if (err)
+		return programs_fail(ps, err, "no hook for %s: %s", function, strerror(-err));
+	bpf_program__set_autoload(program, true);
+	ps->hooked[ps->nr_hooked++] =
+		(__typeof__(ps->hooked[0])){.program = program, .level = level};
+	return 0;
+}
+
+static void add_probe(struct programs *ps, struct bpf_program *program, const char *function,
+		      bool at_return)
+{
+	bpf_program__set_autoload(program, true);
+	ps->hooked[ps->nr_hooked++] = (__typeof__(ps->hooked[0])){.program = program,
+								  .probe = function,
+								  .at_return = at_return,
+								  .level = LEVEL_LIGHT};
+}
+
+static int add_entry(struct programs *ps, const struct plan_entry *e)
+{
+	int err;
+
+	switch (e->role) {
+	case PLAN_API:
+		if (e->probed) {
+			add_probe(ps, ps->skel->progs.api_probe_enter, e->function, false);
+			add_probe(ps, ps->skel->progs.api_probe_exit, e->function, true);
+			return 0;
+		}
+		err = add_program(ps, program_of(ps, e->slot), e->function, LEVEL_LIGHT);
+		if (err || !ps->plan->deep_ok)
+			return err;
+		return add_program(ps, program_of(ps, e->slot - PL_API_EXIT + PL_API_ENTER),
+				   e->function, LEVEL_DEEP);
+	case PLAN_ACQUIRE:
+	case PLAN_RELEASE:
+		if (!ps->plan->deep_ok)
+			return 0;
+		return add_program(ps, program_of(ps, e->slot), e->function, LEVEL_DEEP);
+	case PLAN_SYSCALL:
+		return add_program(ps, program_of(ps, e->slot), e->function, LEVEL_LIGHT);
+	default:
+		return add_program(ps,
+				   !strcmp(e->function, "__fput") ? ps->skel->progs.file_released
+								  : ps->skel->progs.file_installed,
+				   NULL, LEVEL_LIGHT);
+	}
+}
+
+static int choose_programs(struct programs *ps)
+{
+	struct bpf_program *p;
+	int err = 0;
+
+	bpf_object__for_each_program(p, ps->skel->obj) bpf_program__set_autoload(p, false);
+	bpf_program__set_autoload(ps->skel->progs.sweep, true);
+	bpf_program__set_autoload(ps->skel->progs.peek, true);
+	ps->nr_hooked = 0;
+	for (size_t i = 0; i < ps->plan->nr && !err; i++)
+		if (ps->plan->entries[i].state == PLAN_HOOK)
+			err = add_entry(ps, &ps->plan->entries[i]);
+	return err ? err : add_program(ps, ps->skel->progs.module_unloaded, NULL, LEVEL_LIGHT);
+}
+
+static int peek(struct programs *ps, uint64_t addr, uint64_t *out)
+{
+	struct pl_peek arg = {.addr = addr};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
+	int err = bpf_prog_test_run_opts(bpf_program__fd(ps->skel->progs.peek), &opts);
+
+	*out = arg.value;
+	return err ? -errno : arg.err;
+}
+
+/* The page of zeros is handed out by pin_user_pages() and never pinned. */
+static void find_zero_page(struct programs *ps)
+{
+	struct ksym syms[] = {{.name = "zero_pfn"}, {.name = "vmemmap_base"}};
+	uint64_t pfn, vmemmap;
+
+	if (ksyms_find(syms, 2) || !syms[0].addr || !syms[1].addr || peek(ps, syms[0].addr, &pfn) ||
+	    peek(ps, syms[1].addr, &vmemmap))
+		return;
+	ps->skel->bss->zero_page = vmemmap + pfn * ps->plan->layout.page_size;
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
+}
+
+static int verbose(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	return vfprintf(stderr, format, args);
+}
+
+int programs_load(struct programs *ps, const struct plan *plan, uint32_t table_size)
+{
+	int err;
+
+	libbpf_set_print(getenv("PINLEAK_DEBUG") ? verbose : quiet);
+	ps->plan = plan;
+	ps->skel = pinleak_bpf__open();
+	if (!ps->skel)
+		return programs_fail(ps, -errno, "the programs cannot be opened: %s",
+				     strerror(errno));
+	err = choose_programs(ps);
+	if (err)
+		return err;
+	fill_rodata(ps);
+	bpf_map__set_max_entries(ps->skel->maps.pages, table_size);
+	err = pinleak_bpf__load(ps->skel);
+	if (err)
+		return programs_fail(ps, err, "the kernel refuses the programs: %s",
+				     strerror(-err));
+	ps->skel->bss->foll_pin = plan->foll_pin;
+	find_zero_page(ps);
+	return 0;
+}
+
+void programs_unload(struct programs *ps)
+{
+	for (size_t i = 0; i < ps->nr_hooked; i++)
+		bpf_link__destroy(ps->hooked[i].link);
+	ps->nr_hooked = 0;
+	pinleak_bpf__destroy(ps->skel);
+	ps->skel = NULL;
+}
+
+/* ---- levels --------------------------------------------------------------------------- */
+
+static struct bpf_link *attach_one(const struct programs *ps, size_t i)
+{
+	struct bpf_program *program = ps->hooked[i].program;
+
+	return ps->hooked[i].probe ? bpf_program__attach_kprobe(program, ps->hooked[i].at_return,
+								ps->hooked[i].probe)
+				   : bpf_program__attach(program);
+}
+
+int programs_attach(struct programs *ps, enum level level)
+{
+	for (size_t i = 0; i < ps->nr_hooked; i++) {
+		struct bpf_link **link = &ps->hooked[i].link;
+
+		if (ps->hooked[i].level > level && *link) {
+			bpf_link__destroy(*link);
+			*link = NULL;
+		} else if (ps->hooked[i].level <= level && !*link) {
+			*link = attach_one(ps, i);
+			if (!*link)
+				return programs_fail(ps, -errno, "%s cannot be attached: %s",
+						     bpf_program__name(ps->hooked[i].program),
+						     strerror(errno));
+		}
+	}
+	return 0;
+}
+
+static bool is_one_bit(uint64_t v)
+{
+	return v && !(v & (v - 1));
+}
+
+int programs_learn_foll_pin(struct programs *ps, uint32_t *out)
+{
+	uint64_t learned;
+	int err;
+
+	ps->skel->bss->foll_learned = 0;
+	err = fires[0].shoot();
+	if (err)
+		return programs_fail(ps, err, "%s: %s", fires[0].name, strerror(-err));
+	learned = ps->skel->bss->foll_learned;
+	if (!is_one_bit(learned))
+		return programs_fail(
+			ps, -EBADE,
+			"the hooks do not see every pin: the release hooks saw 0x%" PRIx64
+			" of our own pin, where FOLL_PIN should be",
+			learned);
+	ps->skel->bss->foll_pin = learned;
+	*out = (uint32_t)learned;
+	return 0;
+}
+
+void programs_go_deep(struct programs *ps, bool deep)
+{
+	ps->skel->bss->deep = deep;
+}
+
+/* ---- what they counted ---------------------------------------------------------------- */
+
+int programs_stats(struct programs *ps, uint64_t *out)
+{
+	int processors = libbpf_num_possible_cpus();
+	uint64_t *values = processors > 0 ? calloc((size_t)processors, sizeof(*values)) : NULL;
+	int err = values ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < PL_STATS && !err; i++) {
+		if (bpf_map_lookup_elem(bpf_map__fd(ps->skel->maps.stats), &i, values))
+			err = -errno;
+		out[i] = 0;
+		for (int cpu = 0; cpu < processors && !err; cpu++)
+			out[i] += values[cpu];
+	}
+	free(values);
+	return err;
+}
+
+uint64_t programs_missed(struct programs *ps)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < ps->nr_hooked; i++) {
+		struct bpf_prog_info info = {0};
+		uint32_t len = sizeof(info);
+
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(ps->hooked[i].program), &info, &len))
+			sum += info.recursion_misses;
+	}
+	return sum;
+}
+
+int programs_sweep(struct programs *ps)
+{
+	struct pl_sweep arg = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(ps->skel->progs.sweep), &opts))
+		return programs_fail(ps, -errno, "the page structures cannot be read: %s",
+				     strerror(errno));
+	return 0;
+}

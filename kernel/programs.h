@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* The BPF programs of a plan: loaded, attached by level, asked for what they counted. */
+#ifndef PINLEAK_KERNEL_PROGRAMS_H
+#define PINLEAK_KERNEL_PROGRAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../core/report.h"
+#include "plan.h"
+
+struct bpf_link;
+struct bpf_program;
+struct pinleak_bpf;
+
+#define PROGRAMS_MAX (PL_HOOKS + 5)
+
+struct programs {
+	struct pinleak_bpf *skel; /* NULL: nothing is loaded */
+	const struct plan *plan;
+	struct {
+		struct bpf_program *program;
+		struct bpf_link *link;
+		const char *probe; /* function for a kprobe; NULL: the program knows its target */
+		bool at_return;
+		enum level level; /* attached from this level on */
+	} hooked[PROGRAMS_MAX];
+	size_t nr_hooked;
+	char error[256]; /* what went wrong last, for people; "" */
+};
+
+/* Keeps the text in error and returns err. */
+int programs_fail(struct programs *ps, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Loads everything the plan can use, attaches nothing. The plan must outlive the programs. */
+int programs_load(struct programs *ps, const struct plan *plan, uint32_t table_size);
+
+/* Detaches and unloads everything, and frees the maps. */
+void programs_unload(struct programs *ps);
+
+/* Attaches what the level needs and detaches the rest. */
+int programs_attach(struct programs *ps, enum level level);
+
+/*
+ * Before 6.6 BTF does not know FOLL_PIN; a release of our own shows it: it passes just that. To
+ * be called with the release hooks attached. The bit into *out; -EBADE: it was no single bit.
+ */
+int programs_learn_foll_pin(struct programs *ps, uint32_t *out);
+
+/* The deep level: the acquire hooks write the ledger, the API hooks do not. */
+void programs_go_deep(struct programs *ps, bool deep);
+
+/* Sums of the counters of all processors, PL_STATS of them. */
+int programs_stats(struct programs *ps, uint64_t *out);
+
+/* How often the kernel skipped a program that was already running on the processor. */
+uint64_t programs_missed(struct programs *ps);
+
+/* Reads the pin count of every recorded folio into its record; forgets what is not pinned. */
+int programs_sweep(struct programs *ps);
+
+#endif
