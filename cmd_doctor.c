@@ -268,6 +268,9 @@ static int run(const struct command *self, int argc, char **argv)
 			x.json = true;
 		else
 			x.omit = o.value;
+		if (x.omit && !plan_knows(x.omit))
+			return usage_error(self, ERROR_INVALID_PARAMETER,
+					   "--omit-hook %s: expected a function of the plan", x.omit);
 	}
 	if (got == OPTIONS_HELP) {
 		command_help(self, stdout);

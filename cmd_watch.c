@@ -149,6 +149,8 @@ static int set_option(const struct command *self, int option, const char *value,
 		s->samples = true;
 		return 0;
 	default:
+		if (!plan_knows(value))
+			return bad_value(self, name, value, "a function that doctor lists");
 		s->tracker.omit = value;
 		return 0;
 	}

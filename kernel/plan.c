@@ -65,6 +65,14 @@ const char *plan_state_name(enum plan_state s)
 	return names[s];
 }
 
+bool plan_knows(const char *function)
+{
+	for (size_t i = 0; i < CANDIDATES; i++)
+		if (!strcmp(candidates[i].function, function))
+			return true;
+	return false;
+}
+
 const struct plan_entry *plan_find(const struct plan *p, const char *function)
 {
 	for (size_t i = 0; i < p->nr; i++)

@@ -67,6 +67,9 @@ struct plan {
  */
 int plan_make(const struct btf *btf, bool use_text, const char *omit, struct plan *out);
 
+/* Is it a function that a plan can hook on some kernel? */
+bool plan_knows(const char *function);
+
 const struct plan_entry *plan_find(const struct plan *p, const char *function);
 
 #endif

@@ -1,0 +1,727 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+# The command line, on this machine, whatever it permits: nothing here needs tracking or a guest.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	local given=${PINLEAK:-$root/build/pinleak}
+	# Where other users can run it too.
+	shared=$(mktemp -d)
+	chmod 755 "$shared"
+	cp "$given" "$shared/pinleak"
+	pinleak=$shared/pinleak
+	export root shared pinleak
+	export LC_ALL=C.UTF-8 TZ=UTC
+	unset NO_COLOR
+}
+
+teardown_file() { rm -rf "$shared"; }
+
+teardown() {
+	[ -z "${background:-}" ] || kill "$background" 2>/dev/null || true
+	[ -z "${hoarder:-}" ] || kill "$hoarder" 2>/dev/null || true
+}
+
+commands() { "$pinleak" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'; }
+
+# Wrong usage: status 2, error 87 on standard error, nothing on standard output.
+refused() {
+	run --separate-stderr timeout 5 "$pinleak" "$@"
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+	[[ $stderr == "pinleak"*"error 87 ERROR_INVALID_PARAMETER"* ]]
+	# shellcheck disable=SC2154 # set by run
+	[ "${#stderr_lines[@]}" -eq 2 ]
+}
+
+narrow() { ! grep -nE '.{80,}' <<<"$1" >&2; }
+
+# No control character but the end of a line, no mark that turns the writing around, only UTF-8.
+harmless() {
+	iconv -f UTF-8 -t UTF-8 "$1" >/dev/null
+	! LC_ALL=C grep -aqP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xaa-\xae]' "$1"
+}
+
+nobody() {
+	if [ "$(id -u)" -eq 0 ]; then
+		setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --inh-caps=-all -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# field EXPRESSION, of the JSON object o on standard input; true and false as in JSON.
+field() {
+	/usr/bin/python3 -c "import json, sys; o = json.load(sys.stdin); v = $1
+print(v if isinstance(v, str) else json.dumps(v))"
+}
+
+wait_for_line() {
+	for ((i = 0; i < 100; i++)); do
+		if grep -q -e "$2" "$1"; then
+			return 0
+		fi
+		sleep 0.05
+	done
+	echo "no line like $2 in:" >&2
+	cat "$1" >&2
+	return 1
+}
+
+# Pins 512 pages every 25 ms and holds them, until it is killed: io_uring's registered buffers.
+start_hoarding() {
+	[ "$(id -u)" -eq 0 ] || skip "only root may pin so much"
+	/usr/bin/python3 - >"$BATS_TEST_TMPDIR/hoard" 2>&1 <<'END' &
+import ctypes, mmap, os, resource, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+libc = ctypes.CDLL(None, use_errno=True)
+memory = mmap.mmap(-1, 512 * 4096)
+memory.madvise(mmap.MADV_NOHUGEPAGE)  # of a huge page only one pin would be kept
+memory.write(b"x" * len(memory))
+vector = (ctypes.c_uint64 * 2)(ctypes.addressof(ctypes.c_char.from_buffer(memory)), len(memory))
+for n in range(1000):
+    ring = libc.syscall(425, 2, ctypes.create_string_buffer(120))  # io_uring_setup
+    if ring < 0 or libc.syscall(427, ring, 0, vector, 1):          # io_uring_register
+        sys.exit("cannot: " + os.strerror(ctypes.get_errno()))
+    if n == 1:
+        print("pinned", flush=True)
+    time.sleep(0.025)
+END
+	hoarder=$!
+	for ((i = 0; i < 60; i++)); do
+		[ ! -s "$BATS_TEST_TMPDIR/hoard" ] || break
+		sleep 0.05
+	done
+	read -r line <"$BATS_TEST_TMPDIR/hoard" || line='cannot: no answer'
+	[[ $line == pinned ]] || skip "io_uring $line"
+}
+
+# ---- wrong usage ----------------------------------------------------------------------------
+
+@test "an unknown command is refused" { refused wacth; }
+
+@test "an option in the place of a command is refused" { refused --json; }
+
+@test "an unknown option is refused by every command" {
+	for command in $(commands); do
+		refused "$command" --nonsense
+		refused "$command" --nonsense=1
+		refused "$command" -x
+	done
+}
+
+@test "an option without its value is refused" {
+	for option in interval for track level grace settle table-size omit-hook; do
+		refused watch "--$option"
+		[[ $stderr == *"--$option needs a value"* ]]
+	done
+	refused doctor --btf
+}
+
+@test "a value for an option that takes none is refused" {
+	refused watch --json=yes
+	refused watch --samples=
+	refused doctor --json=1
+}
+
+@test "an abbreviated option is refused: a later one could be meant" {
+	refused watch --inter 1s
+	refused watch --tr=auto
+}
+
+@test "arguments too many are refused" {
+	refused watch now
+	refused watch --json -- now
+	refused watch -
+	refused doctor /dev/null
+	refused explain 729 87
+}
+
+@test "times that make no sense are refused" {
+	for value in 0 0s 5ms 9.9ms -1s abc '' ' ' 1x s 1s1 '1 s' 0x10 0X10 inf nan 1e400 101000000h; do
+		refused watch --interval "$value"
+		[[ $stderr == *"--interval $value: expected a time"* ]]
+	done
+	for value in 0 0s 0.1ns -1 forever; do
+		refused watch --for "$value"
+		refused watch --settle "$value"
+	done
+	refused watch --grace -1s
+}
+
+@test "times that make sense are taken" {
+	for value in 10ms 1 1s 0.5s 250ms 100000us 2m 2min 1h 7d; do
+		"$pinleak" watch --interval "$value" --for "$value" --help >/dev/null
+	done
+	"$pinleak" watch --interval=1s --grace 0 --help >/dev/null
+}
+
+@test "words that an option does not know are refused, and the known ones told" {
+	refused watch --track maybe
+	[[ $stderr == *"expected auto always never"* ]]
+	refused watch --track AUTO
+	refused watch --track ''
+	refused watch --track 'auto always'
+	refused watch --level counters
+	[[ $stderr == *"expected light deep"* ]]
+}
+
+@test "table sizes out of range are refused" {
+	for value in 0 15 -1 67108865 99999999999 99999999999999999999999 1e6 0x100 64k ''; do
+		refused watch --table-size "$value"
+	done
+	"$pinleak" watch --table-size 16 --table-size 67108864 --help >/dev/null
+}
+
+@test "a hook that pinleak has never heard of cannot be left out" {
+	refused watch --omit-hook no_such_function --for 10ms
+	refused doctor --omit-hook no_such_function
+}
+
+@test "what is refused is refused before anything is done" {
+	run --separate-stderr timeout 5 "$pinleak" watch --track never --interval 20ms --nonsense
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+}
+
+@test "arguments with escape sequences never reach the terminal raw" {
+	printf -v long '%0600d\e[31m' 0
+	local evil=($'\e]0;x\a' $'two\nlines' $'\r\e[2K' $'\u009b31m' $'\xff\xfe' $'\u202egnp' $'tab\t' "$long")
+	for arg in "${evil[@]}"; do
+		for way in "" "watch" "watch --" "watch --interval" "watch --track" "watch --table-size" \
+			"watch --omit-hook" "doctor" "doctor --btf" "explain" "explain --"; do
+			status=0
+			# shellcheck disable=SC2086 # ways are words
+			timeout 5 "$pinleak" $way "$arg" >"$BATS_TEST_TMPDIR/said" 2>&1 || status=$?
+			[ "$status" -eq 2 ]
+			harmless "$BATS_TEST_TMPDIR/said"
+			[ "$(wc -l <"$BATS_TEST_TMPDIR/said")" -eq 2 ]
+		done
+		run "$pinleak" watch "--$arg=1"
+		[ "$status" -eq 2 ]
+	done
+}
+
+# ---- help and version -----------------------------------------------------------------------
+
+@test "pinleak alone ends with 2 and teaches on standard error" {
+	run --separate-stderr "$pinleak"
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+	[[ $stderr == usage:* ]]
+	for command in $(commands); do
+		[[ $stderr == *"  $command "* ]]
+	done
+	[[ $stderr == *"pinleak watch"* ]]
+}
+
+@test "--help lists the commands, with status 0, on standard output" {
+	for way in --help -h help; do
+		run --separate-stderr "$pinleak" "$way"
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+		[[ $output == usage:*watch*doctor*explain*"exit status:"* ]]
+		narrow "$output"
+	done
+}
+
+@test "--help of every command ends with 0, fits 80 columns and gives examples" {
+	[ "$(commands | wc -l)" -ge 3 ]
+	for command in $(commands); do
+		for way in --help -h; do
+			run --separate-stderr "$pinleak" "$command" "$way"
+			[ "$status" -eq 0 ]
+			[ -z "$stderr" ]
+			[[ $output == "usage: pinleak $command"* ]]
+			[[ $output == *$'\n\noptions:\n'* ]]
+			[[ $output == *$'\n\nexamples:\n'*"pinleak $command"* ]]
+			narrow "$output"
+		done
+	done
+}
+
+@test "the version is told" {
+	run --separate-stderr "$pinleak" --version
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	[[ $output =~ ^pinleak\ [0-9]+\.[0-9]+\.[0-9]+ ]]
+}
+
+# ---- explain --------------------------------------------------------------------------------
+
+@test "an error is explained by number, hexadecimal of any case, name of any case and NTSTATUS" {
+	want=$("$pinleak" explain 729)
+	[[ $want == "error 729 (0x2D9) ERROR_DRIVERS_LEAKING_LOCKED_PAGES"* ]]
+	for way in 0729 0x2D9 0x2d9 0X2d9 ERROR_DRIVERS_LEAKING_LOCKED_PAGES \
+		error_drivers_leaking_locked_pages 0x4000002D 0x4000002d; do
+		run --separate-stderr "$pinleak" explain "$way"
+		[ "$status" -eq 0 ]
+		[ "$output" = "$want" ]
+	done
+	[ "$("$pinleak" explain -- 729)" = "$want" ]
+}
+
+@test "the Windows bug checks are told with what answers to them here" {
+	for way in 0x76:PROCESS_HAS_LOCKED_PAGES 0xcb:DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS \
+		0xD9:LOCKED_PAGES_TRACKER_CORRUPTION; do
+		run "$pinleak" explain "${way%%:*}"
+		[ "$status" -eq 0 ]
+		[[ $output == "bug check "*"${way##*:}"*Here:* ]]
+	done
+}
+
+@test "explain lists every error, each of which it explains, in lines under 80 columns" {
+	list=$("$pinleak" explain)
+	narrow "$list"
+	for code in 2 87 122 729; do
+		grep -qE "^ *$code  0x" <<<"$list"
+	done
+	while read -r code hex rest; do
+		by_code=$("$pinleak" explain "$code")
+		[[ $by_code == *" $code ($hex) ${rest##* }"* ]]
+		[ "$by_code" = "$("$pinleak" explain "$hex")" ]
+		[ "$by_code" = "$("$pinleak" explain "${rest##* }")" ]
+		[ "$(wc -l <<<"$by_code")" -ge 5 ]
+		narrow "$by_code"
+	done <<<"$list"
+}
+
+@test "an error that is not known is refused" {
+	for value in 1 730 0x 0x2DA 0xZZ 729x ' 729' +729 '' ERROR_SUCCESS ERROR_ 4294968025 \
+		18446744073709552345 99999999999999999999999; do
+		refused explain "$value"
+	done
+	refused explain -729
+}
+
+# ---- doctor ---------------------------------------------------------------------------------
+
+# Neither a crash nor a plan: status 2 or 3, with a message.
+no_plan() {
+	run --separate-stderr timeout 10 "$pinleak" doctor --btf "$1"
+	[ "$status" -eq 2 ] || [ "$status" -eq 3 ]
+	[ -n "$output$stderr" ]
+}
+
+real_btf() {
+	[ -r /sys/kernel/btf/vmlinux ] || skip "this kernel has no BTF"
+	cat /sys/kernel/btf/vmlinux
+}
+
+@test "a BTF file that is not there is error 2" {
+	run --separate-stderr "$pinleak" doctor --btf "$BATS_TEST_TMPDIR/none"
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+	[[ $stderr == *"No such file"*"error 2 ERROR_FILE_NOT_FOUND"* ]]
+	run --separate-stderr "$pinleak" doctor --btf ''
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"error 2 ERROR_FILE_NOT_FOUND"* ]]
+}
+
+@test "a BTF file that may not be read is error 2" {
+	echo secret >"$shared/secret"
+	chmod 0 "$shared/secret"
+	run --separate-stderr nobody "$pinleak" doctor --btf "$shared/secret"
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"Permission denied"*"error 2 ERROR_FILE_NOT_FOUND"* ]]
+}
+
+@test "a directory, an empty file, text, noise and a foreign ELF are no BTF, and said to be none" {
+	cd "$BATS_TEST_TMPDIR"
+	: >empty
+	echo text >text
+	head -c 100000 /dev/urandom >noise
+	printf '\x9f\xeb\x01\x00' | cat - noise >noisy # BTF's magic number before the noise
+	for file in . empty text noise noisy "$pinleak" /dev/null; do
+		no_plan "$file"
+		[ "$status" -eq 2 ]
+		[[ $stderr == *"no BTF in it"*"error 87 ERROR_INVALID_PARAMETER"* ]]
+	done
+}
+
+@test "a BTF cut anywhere is refused without a crash" {
+	real_btf >"$BATS_TEST_TMPDIR/whole"
+	size=$(stat -c %s "$BATS_TEST_TMPDIR/whole")
+	for length in 1 2 3 4 7 8 12 16 20 23 24 25 28 32 36 40 48 64 100 1000 4096 65536 \
+		$((size / 7)) $((size / 3)) $((size / 2)) $((size * 2 / 3)) $((size * 9 / 10)) \
+		$((size - 4096)) $((size - 100)) $((size - 2)) $((size - 1)); do
+		head -c "$length" "$BATS_TEST_TMPDIR/whole" >"$BATS_TEST_TMPDIR/cut"
+		no_plan "$BATS_TEST_TMPDIR/cut"
+		[ "$status" -eq 2 ]
+	done
+	run "$pinleak" doctor --btf "$BATS_TEST_TMPDIR/whole"
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+}
+
+# damaged HOW: a real BTF, damaged; HOW is Python over types (offset, name, kind) and blob.
+damaged() {
+	real_btf >"$BATS_TEST_TMPDIR/whole"
+	/usr/bin/python3 - "$BATS_TEST_TMPDIR" "$1" <<'END'
+import random, struct, sys
+blob = bytearray(open(sys.argv[1] + "/whole", "rb").read())
+header, types_at, types_len, strings_at, strings_len = struct.unpack_from("<IIIII", blob, 4)
+strings = bytes(blob[header + strings_at:])
+types, at = [], header + types_at
+fixed = {1: 4, 3: 12, 14: 4, 17: 4}
+each = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}
+while at < header + types_at + types_len:
+    name, info = struct.unpack_from("<II", blob, at)
+    kind = info >> 24 & 31
+    types.append((at, strings[name:strings.index(b"\0", name)].decode(), kind))
+    at += 12 + fixed.get(kind, 0) + (info & 0xffff) * each.get(kind, 0)
+random.seed(1)
+exec(sys.argv[2])
+open(sys.argv[1] + "/damaged", "wb").write(blob)
+END
+	run timeout 20 "$pinleak" doctor --btf "$BATS_TEST_TMPDIR/damaged"
+	[ "$status" -eq 0 ] || [ "$status" -eq 2 ] || [ "$status" -eq 3 ]
+	[ -n "$output" ]
+}
+
+@test "names in BTF that point beyond its strings are no crash" {
+	damaged 'for at, name, kind in types:
+    if kind == 4 and name not in ("page", "folio"): struct.pack_into("<I", blob, at, 0x7fffffff)'
+}
+
+@test "types in BTF that refer to themselves are no crash and no endless loop" {
+	damaged 'for number, (at, name, kind) in enumerate(types, 1):
+    if kind in (2, 8, 9, 10, 11): struct.pack_into("<I", blob, at + 8, number)'
+}
+
+@test "BTF with bits turned at random is no crash" {
+	for seed in 1 2 3 4 5 6 7 8; do
+		damaged "random.seed($seed)
+for i in range(3 ** $seed):
+    blob[random.randrange(header, len(blob))] ^= 1 << random.randrange(8)"
+	done
+}
+
+@test "a plan from BTF needs no root and no machine" {
+	[ -r /sys/kernel/btf/vmlinux ] || skip "this kernel has no BTF"
+	run --separate-stderr nobody "$pinleak" doctor --btf /sys/kernel/btf/vmlinux
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	[[ $output == *"hook     pin_user_pages"*"by BTF alone: light yes"* ]]
+	narrow "$output"
+	nobody "$pinleak" doctor --json --btf /sys/kernel/btf/vmlinux >"$BATS_TEST_TMPDIR/plan"
+	"$root/tests/schema" "$BATS_TEST_TMPDIR/plan"
+	[ "$(field '"ground" in o' <"$BATS_TEST_TMPDIR/plan")" = false ]
+}
+
+@test "the name of a BTF file is shown without its escape sequences" {
+	name=$BATS_TEST_TMPDIR/$'\e]0;x\a\n'
+	real_btf >"$name"
+	run "$pinleak" doctor --btf "$name"
+	"$pinleak" doctor --btf "$name" >"$BATS_TEST_TMPDIR/said" || true
+	harmless "$BATS_TEST_TMPDIR/said"
+	"$pinleak" doctor --json --btf "$name" | "$root/tests/schema"
+}
+
+@test "a hook left out is in the plan as omitted" {
+	[ -r /sys/kernel/btf/vmlinux ] || skip "this kernel has no BTF"
+	run "$pinleak" doctor --btf /sys/kernel/btf/vmlinux --omit-hook pin_user_pages_fast
+	[[ $output == *"omitted  pin_user_pages_fast"* ]]
+}
+
+@test "doctor ends with 0 when every level works, else with 3 and what is refused" {
+	run --separate-stderr "$pinleak" doctor --json
+	[ -z "$stderr" ]
+	json=$output
+	"$root/tests/schema" <<<"$json"
+	why=$(field 'o["ground"]["why"]' <<<"$json")
+	works=$(field 'o["light"]["works"] and o["deep"]["works"]' <<<"$json")
+	run "$pinleak" doctor
+	narrow "$output"
+	if [ "$works" = true ]; then
+		[ "$status" -eq 0 ]
+		[ -z "$why" ]
+		[ "$(field 'o["ground"]["tracing"]' <<<"$json")" = true ]
+		[ "$(field 'all(c["ok"] or not c["tried"] for l in ("light", "deep") for c in o[l]["calibration"])' <<<"$json")" = true ]
+		[ "$(field 'any(c["tried"] for c in o["deep"]["calibration"])' <<<"$json")" = true ]
+	else
+		[ "$status" -eq 3 ]
+		if [ -n "$why" ]; then
+			[[ $output == *"no tracking here: $why"*"what still works"* ]]
+			[[ $output == *"$(field 'o["ground"]["todo"]' <<<"$json")"* ]]
+			[ "$(field 'o["light"]["works"] or o["deep"]["works"]' <<<"$json")" = false ]
+		else
+			[ "$(field 'bool(o["light"]["error"] or o["deep"]["error"] or o["missing"])' <<<"$json")" = true ]
+		fi
+	fi
+	if [ "$(field 'o["ground"]["tracing"]' <<<"$json")" = false ]; then
+		[[ $output == *"NO   tracing programs are accepted"* ]]
+	fi
+}
+
+@test "doctor without root says so" {
+	run --separate-stderr nobody "$pinleak" doctor
+	[ "$status" -eq 3 ]
+	[[ $output == *"NO   root"*"no tracking here: no root"*sudo* ]]
+}
+
+# ---- watch ----------------------------------------------------------------------------------
+
+@test "watch without root says so and goes on with the counters" {
+	run --separate-stderr nobody "$pinleak" watch --interval 100ms --for 300ms
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"no root"*sudo*"going on with the counters alone"* ]]
+	[[ $output == "pinleak watches"*"summary"*"no driver was found to leak"* ]]
+	narrow "$output"
+	narrow "$stderr"
+}
+
+@test "watch without root that must track ends with 3 at once" {
+	run --separate-stderr nobody timeout 5 "$pinleak" watch --track always
+	[ "$status" -eq 3 ]
+	[ -z "$output" ]
+	[[ $stderr == *"no root"*sudo* ]]
+}
+
+@test "watch that need not track has nothing to say about root" {
+	run --separate-stderr nobody "$pinleak" watch --track never --for 50ms
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+}
+
+@test "watch that must track and may not ends with 3 and says why" {
+	why=$("$pinleak" doctor --json | field 'o["ground"]["why"]')
+	[ -n "$why" ] || skip "this machine permits tracking"
+	run --separate-stderr timeout 5 "$pinleak" watch --track always
+	[ "$status" -eq 3 ]
+	[ -z "$output" ]
+	[[ $stderr == *"$why"* ]]
+}
+
+@test "every line of watch --json is valid by the schema, from a sample to the summary" {
+	cd "$BATS_TEST_TMPDIR"
+	"$pinleak" watch --json --track never --interval 50ms --for 400ms >never
+	"$pinleak" watch --json --interval 50ms --for 400ms >auto 2>/dev/null
+	"$root/tests/schema" never auto
+	for file in never auto; do
+		[ "$(head -n 1 $file | field 'o["type"]')" = sample ]
+		[ "$(tail -n 1 $file | field 'o["type"]')" = summary ]
+		[ "$(grep -c '"type":"summary"' $file)" -eq 1 ]
+		n=$(grep -c '"type":"sample"' $file)
+		[ "$n" -ge 5 ] && [ "$n" -le 10 ]
+	done
+}
+
+@test "the schema refuses a line that lacks a field, has one more, or has another type" {
+	cd "$BATS_TEST_TMPDIR"
+	"$pinleak" watch --json --track never --for 20ms >lines
+	for change in 'del o["acquired"]' 'o["more"] = 1' 'o["exact"] = 1' 'o["time"] = "now"' \
+		'o["type"] = "simple"' 'o["level"] = "none"' 'o["released"] = -1'; do
+		head -n 1 lines | /usr/bin/python3 -c "import json, sys; o = json.load(sys.stdin)
+$change
+print(json.dumps(o))" >changed
+		run "$root/tests/schema" changed
+		[ "$status" -eq 1 ]
+		[[ $output == "schema: changed:1: "* ]]
+	done
+	for text in '' '\n' '{}\n' '[]\n' '{"type":"sample"' 'null\n' '{"a":1,"a":1}\n'; do
+		run "$root/tests/schema" < <(printf "$text")
+		[ "$status" -eq 1 ]
+	done
+	run "$root/tests/schema" lines /dev/null
+	[ "$status" -eq 1 ]
+}
+
+@test "--samples prints a line for every look" {
+	run "$pinleak" watch --track never --samples --interval 50ms --for 300ms
+	[ "$status" -eq 0 ]
+	[ "$(grep -cE '^\[[0-9:]{8}\] -?[0-9,]+ pins outstanding, level counters$' <<<"$output")" -ge 4 ]
+	narrow "$output"
+}
+
+@test "--for ends in time, also when it is shorter than the interval" {
+	SECONDS=0
+	timeout 10 "$pinleak" watch --track never --interval 1h --for 200ms
+	[ "$SECONDS" -le 2 ]
+}
+
+@test "SIGINT and SIGTERM end watch with a summary and status 0" {
+	for signal in INT TERM; do
+		"$pinleak" watch --track never --samples --interval 1h >"$BATS_TEST_TMPDIR/out" &
+		background=$!
+		wait_for_line "$BATS_TEST_TMPDIR/out" outstanding
+		kill "-$signal" "$background"
+		status=0
+		wait "$background" || status=$?
+		background=
+		[ "$status" -eq 0 ]
+		grep -q 'summary of' "$BATS_TEST_TMPDIR/out"
+	done
+}
+
+@test "a reader that goes away ends watch, without a message" {
+	for options in --json --samples; do
+		run --separate-stderr timeout 10 bash -c \
+			'"$pinleak" watch --track never --interval 20ms '$options' | head -n 1; exit "${PIPESTATUS[0]}"'
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+	done
+}
+
+@test "a standard output that is closed from the beginning is no crash" {
+	for command in 'watch --track never --for 50ms' 'watch --track never --for 50ms --json' \
+		explain doctor 'doctor --json' --help --version; do
+		status=0
+		# shellcheck disable=SC2086 # words
+		timeout 10 "$pinleak" $command >&- || status=$?
+		[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+		# shellcheck disable=SC2086
+		timeout 10 "$pinleak" $command >&- 2>&- <&- || [ $? -eq 3 ]
+	done
+}
+
+@test "output that cannot be written is no success" {
+	[ -c /dev/full ] || skip "no /dev/full"
+	for command in 'watch --track never --for 50ms --json' 'explain 729' explain --help; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr bash -c '"$pinleak" "$@" >/dev/full' bash $command
+		[ "$status" -eq 3 ]
+		[[ $stderr == *"could not be written"* ]]
+	done
+}
+
+@test "pins that keep rising are suspected from the counters alone, without root" {
+	start_hoarding
+	nobody "$pinleak" watch --json --track never --interval 50ms --for 1500ms >"$BATS_TEST_TMPDIR/out"
+	"$root/tests/schema" "$BATS_TEST_TMPDIR/out"
+	grep '"type":"suspicion"' "$BATS_TEST_TMPDIR/out" | head -n 1 | field 'o["pins"]'
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/out" | field 'o["suspicions"] > 0')" = true ]
+}
+
+@test "a suspicion that cannot be followed up ends with 3" {
+	start_hoarding
+	run --separate-stderr nobody "$pinleak" watch --interval 50ms --for 1500ms
+	[ "$status" -eq 3 ]
+	[[ $output == *"suspicion:"*"cannot be had: no root"*"tracking could not be switched on"* ]]
+	narrow "$output"
+}
+
+# on_terminal ENVIRONMENT...: what watch writes about a suspicion on a terminal, into out
+on_terminal() {
+	env TERM=xterm "$@" script -qec "stty cols 80; exec $pinleak watch --track never --interval 50ms --for 1500ms" \
+		"$BATS_TEST_TMPDIR/typescript" >"$BATS_TEST_TMPDIR/out" </dev/null
+	grep -q 'suspicion:' "$BATS_TEST_TMPDIR/out"
+}
+
+coloured() { grep -q $'\e' "$1"; }
+
+plain() { ! coloured "$1"; }
+
+@test "colours are used on a terminal, unless NO_COLOR or a dumb terminal forbids" {
+	start_hoarding
+	on_terminal
+	coloured "$BATS_TEST_TMPDIR/out"
+	grep -q $'\e\[33msuspicion:\e\[0m' "$BATS_TEST_TMPDIR/out"
+	on_terminal NO_COLOR=1
+	plain "$BATS_TEST_TMPDIR/out"
+	on_terminal TERM=dumb
+	plain "$BATS_TEST_TMPDIR/out"
+	on_terminal NO_COLOR=
+	coloured "$BATS_TEST_TMPDIR/out"
+}
+
+@test "there are no colours when the output is no terminal" {
+	start_hoarding
+	TERM=xterm "$pinleak" watch --track never --interval 50ms --for 1500ms >"$BATS_TEST_TMPDIR/out"
+	grep -q 'suspicion:' "$BATS_TEST_TMPDIR/out"
+	harmless "$BATS_TEST_TMPDIR/out"
+}
+
+@test "at level counters watch needs under 16 MiB and 0.5 % of a processor" {
+	"$pinleak" watch --samples >"$BATS_TEST_TMPDIR/out" 2>/dev/null &
+	background=$!
+	wait_for_line "$BATS_TEST_TMPDIR/out" outstanding
+	ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$background/stat"; }
+	before=$(ticks)
+	sleep 5
+	used=$(($(ticks) - before))
+	peak=$(awk '/^VmHWM:/ { print $2 }' "/proc/$background/status")
+	echo "$used ticks of $(getconf CLK_TCK) a second in 5 s, $peak KiB" >&2
+	[ "$used" -lt 3 ]
+	! ldd "$pinleak" | grep -q libasan || skip "memory is not measured with a sanitizer in it"
+	[ "$peak" -lt 16384 ]
+}
+
+@test "at level counters nothing is attached to the kernel, and nothing stays" {
+	PATH=$PATH:/usr/sbin:/sbin
+	programs() { bpftool -j prog list 2>/dev/null | /usr/bin/python3 -c \
+		'import json, sys; print(*[p["id"] for p in json.load(sys.stdin)])'; }
+	before=$(programs) || skip "bpftool cannot list programs here"
+	"$pinleak" watch --track never --samples --interval 20ms >"$BATS_TEST_TMPDIR/out" &
+	background=$!
+	wait_for_line "$BATS_TEST_TMPDIR/out" outstanding
+	[ "$(programs)" = "$before" ]
+	kill "$background"
+	wait "$background"
+	background=
+	"$pinleak" doctor >/dev/null || true
+	[ "$(programs)" = "$before" ]
+}
+
+# ---- completions and man pages --------------------------------------------------------------
+
+# completes WORD...: what bash would offer, one a line; the last word is being typed.
+completes() {
+	bash -c 'source "$root/completions/pinleak"
+		COMP_WORDS=(pinleak "$@") COMP_CWORD=$#
+		_pinleak pinleak "${!#}" pinleak
+		((!${#COMPREPLY[@]})) || printf "%s\n" "${COMPREPLY[@]}"' bash "$@" | sort
+}
+
+@test "bash is told of the completion when the file is loaded" {
+	[ "$(bash -c 'source "$root/completions/pinleak"; complete -p pinleak')" = 'complete -F _pinleak pinleak' ]
+}
+
+@test "bash completes commands, options and their values" {
+	[ "$(completes doc)" = doctor ]
+	[ "$(completes --v)" = --version ]
+	[ "$(completes watch --in)" = --interval ]
+	[ "$(completes watch --json --tr)" = --track ]
+	[ "$(completes watch --track '' | paste -sd ' ')" = 'always auto never' ]
+	[ "$(completes watch --track a | paste -sd ' ')" = 'always auto' ]
+	[ "$(completes watch --track = n)" = never ]
+	[ "$(completes watch --level =  | paste -sd ' ')" = 'deep light' ]
+	[ "$(completes explain 7)" = 729 ]
+	[ "$(completes explain ERROR_F)" = ERROR_FILE_NOT_FOUND ]
+	[ -z "$(completes watch --interval '')" ]
+	[ -z "$(completes nonsense --)" ]
+}
+
+@test "bash completes the files of --btf, blanks and all" {
+	cd "$BATS_TEST_TMPDIR"
+	touch 'a kernel' 'another'
+	[ "$(completes doctor --btf a | paste -sd ,)" = 'a kernel,another' ]
+	[ "$(completes doctor --btf = 'a k')" = 'a kernel' ]
+}
+
+@test "zsh can read its completion" {
+	command -v zsh >/dev/null || skip "zsh is not installed"
+	zsh -n "$root/completions/_pinleak"
+}
+
+@test "fish completes commands, options and their values" {
+	command -v fish >/dev/null || skip "fish is not installed"
+	offers() { fish --no-config -c 'source $root/completions/pinleak.fish; complete -C $argv[1]' "$1" | cut -f 1; }
+	[ "$(offers 'pinleak do')" = doctor ]
+	[ "$(offers 'pinleak watch --in')" = --interval ]
+	[ "$(offers 'pinleak watch --track ' | sort | paste -sd ' ')" = 'always auto never' ]
+	[ "$(offers 'pinleak explain ERROR_F')" = ERROR_FILE_NOT_FOUND ]
+}
+
+@test "the man pages are clean mdoc that fits 80 columns" {
+	command -v mandoc >/dev/null || skip "mandoc is not installed"
+	for page in "$root"/man/*.1; do
+		run mandoc -T lint -W warning "$page"
+		[ -z "$output" ]
+		narrow "$(mandoc -T ascii -O width=79 "$page" | col -b)"
+		for title in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' EXAMPLES 'SEE ALSO' BUGS; do
+			grep -q "^\.Sh $title\$" "$page"
+		done
+	done
+}

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "trial.h"
+
+/* ---- how late a call path releases ---------------------------------------------------- */
+
+/*
+ * A first owner closed its file 3 s ago; of its two folios one is released late, 2.9 s after
+ * the close. So the path's grace time becomes twice that.
+ */
+static void teach_delay(struct trial *t)
+{
+	struct snap_owner *slow = books_owner(t->b, t->site);
+
+	books_pin(t->b, slow, 1);
+	books_pin(t->b, slow, 1);
+	owner_closed(t->b, slow, MSEC(2800));
+	t->l.grace_ns = SEC(60); /* not judged while it teaches */
+	evaluate(t);
+	pass(t, MSEC(100));
+	t->b->pages[t->b->s.nr_pages - 1].page.pins = 0;
+	evaluate(t);
+	t->b->pages[t->b->s.nr_pages - 2].page.pins = 0;
+	t->l.grace_ns = BOOKS_GRACE;
+}
+
+static void test_a_path_that_releases_late_gets_twice_its_slowest_time(void **state)
+{
+	struct trial *t = *state;
+
+	teach_delay(t);
+	books_pin(t->b, t->owner, 3);
+	orphan(t, t->owner, MSEC(5799));
+	assert_innocent(t);
+	orphan(t, t->owner, MSEC(5800));
+	assert_int_equal(accused(t)->evidence, EVIDENCE_ORPHANED);
+}
+
+static void test_the_slowest_time_is_remembered(void **state)
+{
+	struct trial *t = *state;
+	struct snap_owner *fast = books_owner(t->b, t->site);
+
+	teach_delay(t);
+	books_pin(t->b, fast, 2);
+	owner_closed(t->b, fast, MSEC(50));
+	evaluate(t);
+	pass(t, MSEC(100));
+	t->b->pages[t->b->s.nr_pages - 1].page.pins = 0;
+	evaluate(t);
+	books_pin(t->b, t->owner, 3);
+	orphan(t, t->owner, MSEC(5799));
+	assert_innocent(t);
+}
+
+static void test_a_late_path_does_not_excuse_another(void **state)
+{
+	struct trial *t = *state;
+	struct snap_owner *o = books_owner(t->b, books_site(t->b, BLAME_MODULE, "second"));
+
+	teach_delay(t);
+	books_pin(t->b, o, 3);
+	orphan(t, o, BOOKS_GRACE);
+	assert_string_equal(accused(t)->driver->driver, "second");
+}
+
+static void test_a_fast_release_does_not_shorten_the_grace_time(void **state)
+{
+	struct trial *t = *state;
+
+	/* The file ended 100 ms before the release: far less than the grace time. */
+	books_pin(t->b, t->owner, 2);
+	owner_closed(t->b, t->owner, 0);
+	evaluate(t);
+	pass(t, MSEC(100));
+	t->b->pages[0].page.pins = 1;
+	evaluate(t);
+	pass(t, BOOKS_GRACE - MSEC(100) - 1);
+	assert_innocent(t);
+	pass(t, 1);
+	accused(t);
+}
+
+static void test_a_release_after_more_than_a_minute_is_no_habit(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 2);
+	books_pin(t->b, t->owner, 2);
+	owner_closed(t->b, t->owner, SEC(61));
+	accused(t);
+	t->b->pages[0].page.pins = 1;
+	assert_int_equal(accused(t)->pins, 3);
+}
+
+static void test_a_release_a_minute_after_the_end_is_taken_for_slowness(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 2);
+	books_pin(t->b, t->owner, 2);
+	owner_closed(t->b, t->owner, SEC(60));
+	accused(t);
+	t->b->pages[0].page.pins = 1;
+	assert_innocent(t);
+	pass(t, SEC(60));
+	assert_int_equal(accused(t)->pins, 3);
+}
+
+/* ---- what is lost accuses nobody ------------------------------------------------------ */
+
+static void test_a_torn_record_accuses_nobody(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 3)->torn = 1;
+	books_pin(t->b, t->owner, 4)->torn = 1;
+	orphan(t, t->owner, SEC(10));
+	assert_innocent(t);
+	assert_int_equal(t->l.torn, 7);
+	assert_int_equal(t->l.nr_holdings, 0);
+}
+
+static void test_a_lost_owner_accuses_nobody(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 3);
+	orphan(t, t->owner, SEC(10));
+	books_lose_owner(t->b, t->owner);
+	assert_innocent(t);
+	assert_int_equal(t->l.held, 3);
+	assert_int_equal(t->l.nr_holdings, 0);
+}
+
+static void test_a_lost_site_accuses_nobody(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 3);
+	orphan(t, t->owner, SEC(10));
+	books_lose_site(t->b, t->site);
+	assert_innocent(t);
+	assert_int_equal(t->l.nr_holdings, 1);
+	assert_null(t->l.holdings[0].site);
+}
+
+static void test_what_a_lost_owner_may_hold_is_not_proved_of_others(void **state)
+{
+	struct trial *t = *state;
+	struct snap_owner *lost = books_owner(t->b, t->site);
+	struct pl_page *p = books_folio(t->b, 3);
+
+	folio_claim(p, lost, 2);
+	folio_claim(p, t->owner, 3);
+	p = books_folio(t->b, 1);
+	folio_claim(p, lost, 1);
+	folio_claim(p, t->owner, 1);
+	orphan(t, t->owner, SEC(10));
+	books_lose_owner(t->b, lost);
+	assert_int_equal(accused(t)->pins, 1);
+	assert_int_equal(t->l.ambiguous, 3);
+}
+
+static void test_a_release_by_a_lost_path_is_as_good_as_none(void **state)
+{
+	struct trial *t = *state;
+	struct snap_site *lost = books_site(t->b, BLAME_MODULE, "second");
+	struct snap_owner *other = books_owner(t->b, lost);
+	struct pl_page *p = books_folio(t->b, 1);
+
+	folio_claim(p, t->owner, 1);
+	folio_claim(p, other, 1);
+	folio_release(p, lost, 1);
+	orphan(t, t->owner, SEC(10));
+	assert_int_equal(accused(t)->pins, 1);
+	books_lose_site(t->b, lost);
+	assert_innocent(t);
+	assert_int_equal(t->l.ambiguous, 1);
+}
+
+/* The guilty driver has released its pin; the one that is left is the other owner's. */
+static void assert_unknown_release_clears(struct trial *t, const struct snap_owner *other)
+{
+	struct pl_page *p = books_folio(t->b, 1);
+
+	folio_claim(p, t->owner, 1);
+	folio_claim(p, other, 1);
+	folio_release(p, books_site(t->b, BLAME_UNKNOWN, "unknown"), 1);
+	orphan(t, t->owner, SEC(10));
+	assert_innocent(t);
+	assert_int_equal(t->l.ambiguous, 1);
+}
+
+static void test_a_release_by_an_unknown_path_may_have_been_anybodys(void **state)
+{
+	struct trial *t = *state;
+
+	assert_unknown_release_clears(t, books_owner(t->b,
+						     books_site(t->b, BLAME_UNKNOWN, "unknown")));
+}
+
+static void test_a_release_by_an_unknown_path_is_not_taken_for_that_of_a_lost_owner(void **state)
+{
+	struct trial *t = *state;
+	struct snap_owner *lost = books_owner(t->b, t->site);
+
+	books_lose_owner(t->b, lost);
+	assert_unknown_release_clears(t, lost);
+}
+
+static void test_counts_beyond_the_record_are_cut(void **state)
+{
+	struct trial *t = *state;
+	struct pl_page *p = books_pin(t->b, t->owner, 3);
+
+	p->nr_slots = p->nr_rels = 255;
+	orphan(t, t->owner, SEC(10));
+	assert_int_equal(accused(t)->pins, 3);
+}
+
+static void test_what_stands_behind_the_last_claim_is_not_read(void **state)
+{
+	struct trial *t = *state;
+	struct pl_page *p = books_pin(t->b, t->owner, 3);
+
+	p->slot[1] = (struct pl_slot){.owner = books_owner(t->b, t->site)->key, .refs = 3};
+	p->rel[0] = (struct pl_release){.site = t->site->key, .refs = 3};
+	orphan(t, t->owner, SEC(10));
+	assert_int_equal(accused(t)->pins, 3);
+	assert_int_equal(t->l.nr_holdings, 0);
+}
+
+static void test_each_release_path_is_weighed(void **state)
+{
+	struct trial *t = *state;
+	struct snap_site *site[] = {books_site(t->b, BLAME_MODULE, "second"),
+				    books_site(t->b, BLAME_MODULE, "second"),
+				    books_site(t->b, BLAME_MODULE, "second")};
+	struct pl_page *p = books_folio(t->b, 3);
+
+	folio_claim(p, t->owner, 3);
+	folio_claim(p, books_owner(t->b, site[0]), 3);
+	orphan(t, t->owner, SEC(10));
+	for (uint32_t i = 0; i < NR(site); i++) {
+		folio_release(p, site[i], 1);
+		assert_int_equal(accused(t)->pins, i + 1);
+	}
+}
+
+static void test_a_folio_without_pins_is_left_out(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 0)->slot[0].refs = 3;
+	orphan(t, t->owner, SEC(10));
+	assert_innocent(t);
+	assert_int_equal(t->l.pins, 0);
+}
+
+static void test_the_base_is_booked_as_nobodys(void **state)
+{
+	struct trial *t = *state;
+	struct pl_page *p = books_pin(t->b, t->owner, 5);
+
+	p->slot[0].refs = 3;
+	p->base = 2;
+	orphan(t, t->owner, SEC(10));
+	assert_int_equal(accused(t)->pins, 3);
+	assert_int_equal(t->l.base, 2);
+}
+
+#define TRIAL(test) cmocka_unit_test_setup_teardown(test, trial_setup, trial_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TRIAL(test_a_path_that_releases_late_gets_twice_its_slowest_time),
+		TRIAL(test_the_slowest_time_is_remembered),
+		TRIAL(test_a_late_path_does_not_excuse_another),
+		TRIAL(test_a_fast_release_does_not_shorten_the_grace_time),
+		TRIAL(test_a_release_after_more_than_a_minute_is_no_habit),
+		TRIAL(test_a_release_a_minute_after_the_end_is_taken_for_slowness),
+		TRIAL(test_a_torn_record_accuses_nobody),
+		TRIAL(test_a_lost_owner_accuses_nobody),
+		TRIAL(test_a_lost_site_accuses_nobody),
+		TRIAL(test_what_a_lost_owner_may_hold_is_not_proved_of_others),
+		TRIAL(test_a_release_by_a_lost_path_is_as_good_as_none),
+		TRIAL(test_a_release_by_an_unknown_path_may_have_been_anybodys),
+		TRIAL(test_a_release_by_an_unknown_path_is_not_taken_for_that_of_a_lost_owner),
+		TRIAL(test_counts_beyond_the_record_are_cut),
+		TRIAL(test_what_stands_behind_the_last_claim_is_not_read),
+		TRIAL(test_each_release_path_is_weighed),
+		TRIAL(test_a_folio_without_pins_is_left_out),
+		TRIAL(test_the_base_is_booked_as_nobodys),
+	};
+
+	return cmocka_run_group_tests_name("innocence", tests, NULL, NULL);
+}
