@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "core/errors.h"
+#include "core/units.h"
 #include "kernel/btfq.h"
 #include "kernel/ground.h"
 #include "kernel/plan.h"
@@ -98,7 +99,9 @@ static bool works(const struct examination *x, enum level level)
 
 static void put_check(const char *what, bool good, const char *note)
 {
-	printf("  %-4s %s%s%s\n", good ? "yes" : "NO", what, *note ? ": " : "", note);
+	printf("  %-4s %s\n", good ? "yes" : "NO", what);
+	if (*note)
+		render_wrap(stdout, 7, note);
 }
 
 static void put_ground(const struct ground *g)
@@ -164,12 +167,20 @@ static void put_levels(const struct examination *x)
 		       x->ground.why, x->ground.todo);
 }
 
+static void put_path(const char *path)
+{
+	char clean[256];
+
+	units_clean(path, strlen(path), clean, sizeof(clean));
+	printf("plan for the kernel of %s\n", clean);
+}
+
 static void put_text(const struct examination *x)
 {
 	if (!x->btf_path)
 		put_ground(&x->ground);
 	else
-		printf("plan for the kernel of %s\n", x->btf_path);
+		put_path(x->btf_path);
 	if (x->plan_err)
 		printf("\nno plan: the BTF lacks the page structures\n");
 	else
@@ -270,7 +281,8 @@ static int run(const struct command *self, int argc, char **argv)
 			x.omit = o.value;
 		if (x.omit && !plan_knows(x.omit))
 			return usage_error(self, ERROR_INVALID_PARAMETER,
-					   "--omit-hook %s: expected a function of the plan", x.omit);
+					   "--omit-hook %s: expected a function of the plan",
+					   x.omit);
 	}
 	if (got == OPTIONS_HELP) {
 		command_help(self, stdout);
@@ -298,11 +310,9 @@ const struct command doctor_command = {
 	.name = "doctor",
 	.brief = "tell what this machine permits and which functions will be hooked",
 	.usage = "[OPTION...]",
-	.about =
-		"Examines this machine: what it permits, which kernel functions will be hooked "
-		"and\n"
-		"why, and whether the hooks see exactly what the kernel counts, by firing pins of\n"
-		"our own. Nothing stays attached.\n",
+	.about = "Examines this machine: what it permits, which kernel functions will be hooked\n"
+		 "and why, and whether the hooks see exactly what the kernel counts, by firing\n"
+		 "pins of our own. Nothing stays attached.\n",
 	.options = options,
 	.more = "exit status: 0 every level works, 2 wrong usage, 3 something is missing (named)\n",
 	.examples = "  pinleak doctor                 this machine\n"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "command.h"
 #include "core/errors.h"
+#include "render/render.h"
 
 static const struct option_row options[] = {{0}};
 
@@ -9,7 +10,9 @@ static void explain(const struct error_info *e)
 	printf("%s %u (0x%X) %s\n", e->kind, e->code, e->code, e->name);
 	if (e->ntstatus)
 		printf("NTSTATUS %s\n", e->ntstatus);
-	printf("\n%s\n\n%s", e->message, e->text);
+	printf("\n");
+	render_wrap(stdout, 0, e->message);
+	printf("\n%s", e->text);
 }
 
 static void list(void)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "core/errors.h"
@@ -38,7 +41,7 @@ static void help(FILE *to)
 		    "start with:  sudo pinleak watch\n");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		help(stderr);
@@ -56,4 +59,23 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], all[i]->name))
 			return all[i]->run(all[i], argc - 1, argv + 1);
 	return usage_error(NULL, ERROR_INVALID_PARAMETER, "there is no command %s", argv[1]);
+}
+
+/* A reader that has gone (a closed pipe) has seen what it wanted. */
+static bool reader_has_gone(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1 && out.revents & (POLLERR | POLLNVAL);
+}
+
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+
+	if ((fflush(stdout) || ferror(stdout)) && !reader_has_gone()) {
+		fprintf(stderr, "pinleak: the output could not be written\n");
+		return STATUS_CANNOT;
+	}
+	return status;
 }

@@ -7,22 +7,30 @@
 #include <unistd.h>
 
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 
 #define DEPTH_MAX 32 /* of typedefs, qualifiers and nested structs: hostile BTF may loop */
+
+/* The name at an offset; "" when damaged BTF points beyond its strings. */
+static const char *name_at(const struct btf *btf, uint32_t offset)
+{
+	const char *name = btf__name_by_offset(btf, offset);
+
+	return name ? name : "";
+}
 
 int btfq_open(const char *path, struct btf **out)
 {
 	struct btf *btf;
-	int err;
 
 	if (!path)
 		path = "/sys/kernel/btf/vmlinux";
 	if (access(path, R_OK))
 		return -errno;
+	libbpf_set_print(NULL); /* what is wrong is for the caller to say */
 	btf = btf__parse(path, NULL);
-	err = btf ? 0 : -errno;
-	if (err)
-		return err == -ENOENT || err == -EACCES ? err : -EINVAL;
+	if (!btf)
+		return errno == ENOMEM ? -ENOMEM : -EINVAL;
 	*out = btf;
 	return 0;
 }
@@ -57,7 +65,7 @@ static bool is_pointer_to(const struct btf *btf, uint32_t id, const char *target
 			return false;
 		t = strip(btf, t->type);
 	}
-	return t && btf_is_struct(t) && !strcmp(btf__name_by_offset(btf, t->name_off), target);
+	return t && btf_is_struct(t) && !strcmp(name_at(btf, t->name_off), target);
 }
 
 int btfq_arg_of_type(const struct btf *btf, const struct btf_type *proto, const char *target,
@@ -76,7 +84,7 @@ int btfq_arg_of_name(const struct btf *btf, const struct btf_type *proto, const 
 	const struct btf_param *p = btf_params(proto);
 
 	for (int i = 0; i < btf_vlen(proto); i++) {
-		const char *name = btf__name_by_offset(btf, p[i].name_off);
+		const char *name = name_at(btf, p[i].name_off);
 
 		for (int k = 0; name && names[k]; k++)
 			if (!strcmp(name, names[k]))
@@ -113,7 +121,7 @@ static int put_type(const struct btf *btf, uint32_t id, char *out, int size)
 		t = t->type ? btf__type_by_id(btf, t->type) : NULL;
 	}
 	return snprintf(out, size, "%s%s%s%.*s", t && btf_is_struct(t) ? "struct " : "",
-			t ? btf__name_by_offset(btf, t->name_off) : "void", stars ? " " : "",
+			t ? name_at(btf, t->name_off) : "void", stars ? " " : "",
 			stars < 3 ? stars : 3, "***");
 }
 
@@ -146,7 +154,7 @@ static int member_bits(const struct btf *btf, const struct btf_type *t, const ch
 	const struct btf_member *m = btf_members(t);
 
 	for (int i = 0; i < btf_vlen(t); i++) {
-		const char *name = btf__name_by_offset(btf, m[i].name_off);
+		const char *name = name_at(btf, m[i].name_off);
 		int at = btf_member_bit_offset(t, i), inner;
 		const struct btf_type *mt;
 
@@ -194,7 +202,7 @@ static bool enum_value(const struct btf *btf, const struct btf_type *t, const ch
 	const struct btf_enum *e = wide ? NULL : btf_enum(t);
 
 	for (int i = 0; i < btf_vlen(t); i++) {
-		const char *n = btf__name_by_offset(btf, wide ? wide[i].name_off : e[i].name_off);
+		const char *n = name_at(btf, wide ? wide[i].name_off : e[i].name_off);
 
 		if (!n || strcmp(n, name))
 			continue;

@@ -80,3 +80,21 @@ bool render_node(const struct snap_owner *o, char *out, size_t size)
 	snprintf(out, size, "/dev/%s", name);
 	return o->node[0];
 }
+
+void render_wrap(FILE *to, int indent, const char *text)
+{
+	int column = 0;
+
+	while (*text) {
+		int word = (int)strcspn(text, " ");
+
+		if (column && column + 1 + word > 79) {
+			fputc('\n', to);
+			column = 0;
+		}
+		column += column ? fprintf(to, " %.*s", word, text)
+				 : fprintf(to, "%*s%.*s", indent, "", word, text);
+		text += word + (text[word] == ' ');
+	}
+	fputc('\n', to);
+}

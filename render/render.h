@@ -36,6 +36,9 @@ void render_driver(const struct blame *b, char *out, size_t size);
 #define RENDER_FRAME 136
 size_t render_stack(const struct pl_site *site, char (*frames)[RENDER_FRAME]);
 
+/* Prints a text in lines of less than 80 columns, each indented. */
+void render_wrap(FILE *to, int indent, const char *text);
+
 /* The device node of a finding's owner, "/dev/..."; false when it is none. */
 bool render_node(const struct snap_owner *o, char *out, size_t size);
 

@@ -13,6 +13,7 @@
 
 #define PROCESSES 3 /* shown of a verdict */
 #define PATHS	  2
+#define INDENT	  11 /* of a second line: below the first one's text */
 
 static const char *paint(const struct render *r, const char *sequence)
 {
@@ -59,10 +60,10 @@ static void on_state(void *ctx, const struct report_state *s)
 
 	stamp(r, s->now_ns);
 	if (s->from == s->to)
-		fprintf(r->to, "level %s: %s\n", level_name(s->to), s->reason);
+		fprintf(r->to, "still level %s\n", level_name(s->to));
 	else
-		fprintf(r->to, "level %s -> %s\n           %s\n", level_name(s->from),
-			level_name(s->to), s->reason);
+		fprintf(r->to, "level %s -> %s\n", level_name(s->from), level_name(s->to));
+	render_wrap(r->to, INDENT, s->reason);
 	fflush(r->to);
 }
 
