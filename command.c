@@ -83,8 +83,7 @@ void command_help(const struct command *c, FILE *to)
 {
 	fprintf(to, "usage: pinleak %s%s%s\n\n%s", c->name, *c->usage ? " " : "", c->usage,
 		c->about);
-	if (c->options->name)
-		fprintf(to, "\noptions:\n");
+	fprintf(to, "\noptions:\n");
 	for (const struct option_row *row = c->options; row->name; row++)
 		print_option(row, to);
 	fprintf(to, "  %-22s %s\n", "--help", "this text");

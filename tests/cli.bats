@@ -380,6 +380,16 @@ END
 	[ -n "$output" ]
 }
 
+@test "a BTF without the page structures is said to lack them, in JSON too" {
+	damaged 'for at, name, kind in types:
+    if name in ("page", "folio"): struct.pack_into("<I", blob, at, 0)'
+	[ "$status" -eq 3 ]
+	[[ $output == *"no plan: "*"page structures"* ]]
+	run -3 "$pinleak" doctor --json --btf "$BATS_TEST_TMPDIR/damaged"
+	"$root/tests/schema" <<<"$output"
+	[ -n "$(field 'o["missing"]' <<<"$output")" ]
+}
+
 @test "names in BTF that point beyond its strings are no crash" {
 	damaged 'for at, name, kind in types:
     if kind == 4 and name not in ("page", "folio"): struct.pack_into("<I", blob, at, 0x7fffffff)'

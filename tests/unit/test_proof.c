@@ -244,6 +244,17 @@ static void test_one_driver_in_three_claims_is_counted_once(void **state)
 	assert_int_equal(r.total, 3);
 }
 
+static void test_another_driver_in_two_claims_is_counted_once(void **state)
+{
+	struct proof_page p = {.pins = 5};
+
+	(void)state;
+	claim(&p, B, 1, 0);
+	claim(&p, B, 1, 0);
+	claim(&p, A, 3, 3);
+	assert_int_equal(conclude(&p).proved[2], 3);
+}
+
 static void test_what_stands_behind_the_last_claim_is_not_read(void **state)
 {
 	struct proof_page p = {.pins = 3};
@@ -597,6 +608,7 @@ int main(void)
 		cmocka_unit_test(test_two_guilty_drivers_are_both_proved_when_all_pins_are_there),
 		cmocka_unit_test(test_of_two_guilty_drivers_one_pin_accuses_neither),
 		cmocka_unit_test(test_one_driver_in_three_claims_is_counted_once),
+		cmocka_unit_test(test_another_driver_in_two_claims_is_counted_once),
 		cmocka_unit_test(test_what_stands_behind_the_last_claim_is_not_read),
 		cmocka_unit_test(test_a_full_list_of_claims_is_weighed),
 		cmocka_unit_test(test_no_driver_is_ever_accused_of_more_than_it_leaked),

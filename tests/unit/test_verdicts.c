@@ -350,6 +350,26 @@ static void test_pins_recorded_while_the_hooks_went_in_count_as_tracked(void **s
 	assert_int_equal(s->r.verdict.unattributed, 1);
 }
 
+static void test_so_do_those_of_the_next_tracking(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s);
+	raise_suspicion(s);
+	obey(s);
+	s->sample.acquired = 0;
+	run(s, 20);
+	assert_int_equal(s->level, LEVEL_COUNTERS);
+	raise_suspicion(s);
+	pin(s, s->owner, 100);
+	s->sample.now_ns += MSEC(100);
+	obey(s);
+	pin(s, s->owner, 1);
+	s->sample.acquired += 50;
+	run(s, 1);
+	assert_int_equal(s->r.verdict.unattributed, 50);
+}
+
 /* ---- rate, forecast, severity --------------------------------------------------------- */
 
 static void test_the_first_verdict_has_no_rate_yet(void **state)
@@ -452,6 +472,7 @@ int main(void)
 		SCENE(test_what_rose_between_two_trackings_is_added),
 		SCENE(test_the_counters_that_a_level_begins_with_are_those_it_was_told),
 		SCENE(test_pins_recorded_while_the_hooks_went_in_count_as_tracked),
+		SCENE(test_so_do_those_of_the_next_tracking),
 		SCENE(test_the_first_verdict_has_no_rate_yet),
 		SCENE(test_a_later_verdict_has_the_rate_and_when_memory_ends),
 		SCENE(test_within_a_second_there_is_no_rate),
