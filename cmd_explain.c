@@ -51,11 +51,9 @@ const struct command explain_command = {
 	.name = "explain",
 	.brief = "tell what an error number means here and what to do",
 	.usage = "[NUMBER | NAME]",
-	.about = "Tells what an error that pinleak reports means, and what to do about it. Also "
-		 "the\n"
-		 "Windows bug checks of the same subject, with what answers to them here. Without "
-		 "an\n"
-		 "argument: lists them.\n",
+	.about = "Tells what an error that pinleak reports means and what to do about it, and the\n"
+		 "Windows bug checks of the same subject with what answers to them here. Without\n"
+		 "an argument it lists them.\n",
 	.options = options,
 	.examples = "  pinleak explain 729\n"
 		    "  pinleak explain 0x2D9\n"

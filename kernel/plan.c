@@ -365,6 +365,9 @@ int plan_make(const struct btf *btf, bool use_text, const char *omit, struct pla
 	_Static_assert(CANDIDATES <= PLAN_MAX, "a plan holds all candidates");
 	*out = (struct plan){.text_known = t != NULL};
 	err = read_layout(btf, &out->layout);
+	if (err)
+		snprintf(out->missing, sizeof(out->missing),
+			 "the page structures are not in the BTF");
 	for (size_t i = 0; i < CANDIDATES && !err; i++)
 		add_candidate(btf, &candidates[i], out);
 	if (!err) {

@@ -553,7 +553,8 @@ print(json.dumps(o))" >changed
 
 @test "SIGINT and SIGTERM end watch with a summary and status 0" {
 	for signal in INT TERM; do
-		"$pinleak" watch --track never --samples --interval 1h >"$BATS_TEST_TMPDIR/out" &
+		SECONDS=0
+		"$pinleak" watch --track never --samples --interval 1h --for 10s >"$BATS_TEST_TMPDIR/out" &
 		background=$!
 		wait_for_line "$BATS_TEST_TMPDIR/out" outstanding
 		kill "-$signal" "$background"
@@ -561,6 +562,7 @@ print(json.dumps(o))" >changed
 		wait "$background" || status=$?
 		background=
 		[ "$status" -eq 0 ]
+		[ "$SECONDS" -le 3 ]
 		grep -q 'summary of' "$BATS_TEST_TMPDIR/out"
 	done
 }
@@ -644,7 +646,7 @@ plain() { ! coloured "$1"; }
 }
 
 @test "at level counters watch needs under 16 MiB and 0.5 % of a processor" {
-	"$pinleak" watch --samples >"$BATS_TEST_TMPDIR/out" 2>/dev/null &
+	"$pinleak" watch --samples --for 20s >"$BATS_TEST_TMPDIR/out" 2>/dev/null &
 	background=$!
 	wait_for_line "$BATS_TEST_TMPDIR/out" outstanding
 	ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$background/stat"; }
@@ -663,7 +665,7 @@ plain() { ! coloured "$1"; }
 	programs() { bpftool -j prog list 2>/dev/null | /usr/bin/python3 -c \
 		'import json, sys; print(*[p["id"] for p in json.load(sys.stdin)])'; }
 	before=$(programs) || skip "bpftool cannot list programs here"
-	"$pinleak" watch --track never --samples --interval 20ms >"$BATS_TEST_TMPDIR/out" &
+	"$pinleak" watch --track never --samples --interval 20ms --for 20s >"$BATS_TEST_TMPDIR/out" &
 	background=$!
 	wait_for_line "$BATS_TEST_TMPDIR/out" outstanding
 	[ "$(programs)" = "$before" ]

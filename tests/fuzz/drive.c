@@ -46,7 +46,7 @@ static void try(const uint8_t *bytes, size_t size)
 		abort();
 	if (size)
 		if (size)
-		memcpy(exact, bytes, size);
+			memcpy(exact, bytes, size);
 	LLVMFuzzerTestOneInput(exact, size);
 	free(exact);
 }
