@@ -327,18 +327,24 @@ static int book_guilt(struct ledger *l, const struct snapshot *s, const struct c
 	return 0;
 }
 
+/* Pins of a folio that a claim may have left. */
+static uint32_t claim_left(const struct pl_page *p, const struct pl_slot *slot)
+{
+	uint32_t left = slot->refs > slot->released ? slot->refs - slot->released : 0;
+
+	return left < p->pins ? left : p->pins;
+}
+
 static int book_claim(struct ledger *l, const struct snapshot *s, const struct case_file *c,
 		      uint32_t i)
 {
-	const struct proof_claim *claim = &c->proof.claim[i];
-	uint32_t left = claim->acquired > claim->released ? claim->acquired - claim->released : 0;
-	uint32_t pins = c->page->page.pins;
+	const struct pl_page *p = &c->page->page;
 
 	if (c->result.proved[i])
 		return book_guilt(l, s, c, i);
-	if (!c->owner[i] || claim->guilty)
+	if (!c->owner[i] || c->proof.claim[i].guilty)
 		return 0;
-	return hold(l, c->owner[i], c->site[i], left < pins ? left : pins);
+	return hold(l, c->owner[i], c->site[i], claim_left(p, &p->slot[i]));
 }
 
 static int book_page(struct ledger *l, const struct snapshot *s, const struct snap_page *page)
@@ -395,7 +401,7 @@ static int note_waiting(struct ledger *l, const struct snapshot *s)
 			if (!o || !o->file_end_ns || !p->pins)
 				continue;
 			map64_get(&now, o->key, &pins);
-			err = map64_put(&now, o->key, pins + p->pins);
+			err = map64_put(&now, o->key, pins + claim_left(p, &p->slot[k]));
 		}
 	}
 	for (size_t i = 0; i < s->nr_owners && !err; i++) {

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 8 /* of dependencies: deeper chains than any kernel has */
-
 /* Ends the field at *at and moves on to the next one; NULL when the line is over. */
 static char *next_field(char **at)
 {
@@ -75,20 +73,33 @@ const struct modgraph_module *modgraph_find(const struct modgraph *g, const char
 	return NULL;
 }
 
-static bool depends(const struct modgraph *g, const char *user, const char *used, int depth)
-{
-	const struct modgraph_module *m = modgraph_find(g, used);
-	const char *at = m ? g->text + m->users : "-";
+/* Modules to be looked at, each once: the text may go in circles. */
+struct visit {
+	size_t at;  /* the nth of them */
+	bool noted; /* is the nth module among them? */
+};
 
-	while (depth && strcmp(at, "-") != 0 && *at) {
+/* Notes the module's users; true when `user` is one of them. */
+static bool visit_users(const struct modgraph *g, const struct modgraph_module *m, const char *user,
+			struct visit *visits, size_t *nr)
+{
+	const char *at = g->text + m->users;
+
+	while (strcmp(at, "-") != 0 && *at) {
+		const struct modgraph_module *next = NULL;
 		char name[MODGRAPH_NAME];
 		size_t len = strcspn(at, ",");
 
 		if (len && len < sizeof(name)) {
 			memcpy(name, at, len);
 			name[len] = '\0';
-			if (!strcmp(name, user) || depends(g, user, name, depth - 1))
+			if (!strcmp(name, user))
 				return true;
+			next = modgraph_find(g, name);
+		}
+		if (next && !visits[next - g->modules].noted) {
+			visits[next - g->modules].noted = true;
+			visits[(*nr)++].at = (size_t)(next - g->modules);
 		}
 		at += len + (at[len] == ',');
 	}
@@ -97,5 +108,13 @@ static bool depends(const struct modgraph *g, const char *user, const char *used
 
 bool modgraph_depends(const struct modgraph *g, const char *user, const char *used)
 {
-	return depends(g, user, used, DEPTH_MAX);
+	const struct modgraph_module *m = modgraph_find(g, used);
+	struct visit *visits = m ? calloc(g->nr, sizeof(*visits)) : NULL;
+	size_t nr = 0;
+	bool found = visits && visit_users(g, m, user, visits, &nr);
+
+	for (size_t i = 0; i < nr && !found; i++)
+		found = visit_users(g, &g->modules[visits[i].at], user, visits, &nr);
+	free(visits);
+	return found;
 }

@@ -38,6 +38,7 @@ struct grower {
 	uint64_t first_pins;
 	uint64_t last_pins;
 	uint32_t rises; /* windows in a row */
+	uint64_t seen_ns;
 	bool told;
 };
 
@@ -346,8 +347,22 @@ static bool is_news(const struct accused *a, const struct finding *f, bool last)
 	return last && f->pins != a->pins;
 }
 
+static bool is_proved(const struct monitor *m, const struct accused *a)
+{
+	for (size_t i = 0; i < m->ledger.nr_findings; i++) {
+		const struct blame *driver = m->ledger.findings[i].driver;
+
+		if (a->kind == driver->kind && !strcmp(a->name, driver->driver))
+			return true;
+	}
+	return false;
+}
+
 static void judge(struct monitor *m, bool last)
 {
+	for (uint32_t i = 0; i < m->nr_accused; i++)
+		if (!is_proved(m, &m->accused[i])) /* released after all */
+			m->accused[i].now_pins = m->accused[i].now_bytes = 0;
 	for (size_t i = 0; i < m->ledger.nr_findings; i++) {
 		const struct finding *f = &m->ledger.findings[i];
 		struct accused *a;
@@ -386,6 +401,14 @@ static struct grower *grower_of(struct monitor *m, const struct holding *h)
 	return g;
 }
 
+/* Owners that hold nothing any more make room for others. */
+static void forget_growers(struct monitor *m)
+{
+	for (uint32_t i = m->nr_growers; i-- > 0;)
+		if (m->growers[i].seen_ns != m->last.now_ns)
+			m->growers[i] = m->growers[--m->nr_growers];
+}
+
 /* Looked at once a window of the shortest scale, so that I/O in flight does not count. */
 static void watch_growers(struct monitor *m)
 {
@@ -401,6 +424,7 @@ static void watch_growers(struct monitor *m)
 
 		if (!g)
 			continue;
+		g->seen_ns = m->last.now_ns;
 		g->rises = h->pins > g->last_pins ? g->rises + 1 : 0;
 		g->last_pins = h->pins;
 		r.rise = (int64_t)h->pins - (int64_t)g->first_pins;
@@ -409,6 +433,7 @@ static void watch_growers(struct monitor *m)
 		g->told = true;
 		m->to->held(m->ctx, &r);
 	}
+	forget_growers(m);
 }
 
 /* ---- losses --------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "btfq.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,7 +10,10 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#define DEPTH_MAX 32 /* of typedefs, qualifiers and nested structs: hostile BTF may loop */
+/* Damaged BTF may go in circles. */
+#define DEPTH_MAX   32	 /* of typedefs and qualifiers */
+#define MEMBERS_MAX 1000 /* looked at in one search */
+#define ARGS_MAX    16	 /* no function of the kernel has more */
 
 /* The name at an offset; "" when damaged BTF points beyond its strings. */
 static const char *name_at(const struct btf *btf, uint32_t offset)
@@ -73,7 +77,7 @@ int btfq_arg_of_type(const struct btf *btf, const struct btf_type *proto, const 
 {
 	const struct btf_param *p = btf_params(proto);
 
-	for (int i = 0; i < btf_vlen(proto); i++)
+	for (int i = 0; i < btf_vlen(proto) && i < ARGS_MAX; i++)
 		if (is_pointer_to(btf, p[i].type, target, stars))
 			return i;
 	return -1;
@@ -83,7 +87,7 @@ int btfq_arg_of_name(const struct btf *btf, const struct btf_type *proto, const 
 {
 	const struct btf_param *p = btf_params(proto);
 
-	for (int i = 0; i < btf_vlen(proto); i++) {
+	for (int i = 0; i < btf_vlen(proto) && i < ARGS_MAX; i++) {
 		const char *name = name_at(btf, p[i].name_off);
 
 		for (int k = 0; name && names[k]; k++)
@@ -147,15 +151,15 @@ void btfq_prototype(const struct btf *btf, const char *name, char *out, int size
 		snprintf(out + n, size - n, ")");
 }
 
-/* Offset in bits, or -1. */
-static int member_bits(const struct btf *btf, const struct btf_type *t, const char *member,
-		       int depth)
+/* Offset in bits, or -1; looks at no more than *left members. */
+static int64_t member_bits(const struct btf *btf, const struct btf_type *t, const char *member,
+			   int *left)
 {
 	const struct btf_member *m = btf_members(t);
 
-	for (int i = 0; i < btf_vlen(t); i++) {
+	for (int i = 0; i < btf_vlen(t) && (*left)-- > 0; i++) {
 		const char *name = name_at(btf, m[i].name_off);
-		int at = btf_member_bit_offset(t, i), inner;
+		int64_t at = btf_member_bit_offset(t, i), inner;
 		const struct btf_type *mt;
 
 		if (name && *name) {
@@ -164,9 +168,9 @@ static int member_bits(const struct btf *btf, const struct btf_type *t, const ch
 			continue;
 		}
 		mt = strip(btf, m[i].type);
-		if (!mt || !btf_is_composite(mt) || depth >= DEPTH_MAX)
+		if (!mt || !btf_is_composite(mt))
 			continue;
-		inner = member_bits(btf, mt, member, depth + 1);
+		inner = member_bits(btf, mt, member, left);
 		if (inner >= 0)
 			return at + inner;
 	}
@@ -183,9 +187,10 @@ static const struct btf_type *struct_type(const struct btf *btf, const char *typ
 int btfq_offset(const struct btf *btf, const char *type, const char *member)
 {
 	const struct btf_type *t = struct_type(btf, type);
-	int bits = t ? member_bits(btf, t, member, 0) : -1;
+	int left = MEMBERS_MAX;
+	int64_t bits = t ? member_bits(btf, t, member, &left) : -1;
 
-	return bits < 0 ? -1 : bits / 8;
+	return bits < 0 || bits / 8 > INT_MAX ? -1 : (int)(bits / 8);
 }
 
 int btfq_size(const struct btf *btf, const char *type)

@@ -99,10 +99,32 @@ static void nothing_but_structs(struct types *t)
 	add_structs(t, "_flags_1");
 }
 
+/* An unnamed struct with members of its own type. */
+static void in_circles(struct types *t)
+{
+	int page = btf__add_struct(t->btf, "page", 64), unnamed = page + 1;
+
+	btf__add_field(t->btf, NULL, unnamed, 0, 0);
+	btf__add_struct(t->btf, NULL, 64);
+	btf__add_field(t->btf, NULL, unnamed, 0, 0);
+	btf__add_field(t->btf, NULL, unnamed, 0, 0);
+}
+
+/* A struct whose name lies beyond all names. */
+static void without_a_name(struct types *t)
+{
+	struct btf_type *mm;
+
+	kernel_6_1(t);
+	mm = (struct btf_type *)btf__type_by_id(t->btf, (unsigned)t->mm - 1);
+	mm->name_off = 0x7fffffff;
+}
+
 size_t fuzz_seed(unsigned nth, uint8_t *out, size_t room)
 {
 	static void (*const kernels[])(struct types *) = {kernel_6_12, kernel_6_1,
-							  nothing_but_structs};
+							  nothing_but_structs, in_circles,
+							  without_a_name};
 	struct types t = {0};
 	const void *raw;
 	__u32 size = 0;

@@ -80,6 +80,20 @@ static void test_a_fast_release_does_not_shorten_the_grace_time(void **state)
 	accused(t);
 }
 
+static void test_a_release_by_another_owner_of_the_folio_is_no_lateness(void **state)
+{
+	struct trial *t = *state;
+	struct pl_page *p = books_folio(t->b, 3);
+
+	folio_claim(p, t->owner, 2);
+	folio_claim(p, books_owner(t->b, books_site(t->b, BLAME_MODULE, "second")), 1);
+	orphan(t, t->owner, SEC(10));
+	assert_int_equal(accused(t)->pins, 2);
+	p->pins = 2;
+	folio_release(p, t->b->sites[1], 1);
+	assert_int_equal(accused(t)->pins, 2);
+}
+
 static void test_a_release_after_more_than_a_minute_is_no_habit(void **state)
 {
 	struct trial *t = *state;
@@ -278,6 +292,7 @@ int main(void)
 		TRIAL(test_the_slowest_time_is_remembered),
 		TRIAL(test_a_late_path_does_not_excuse_another),
 		TRIAL(test_a_fast_release_does_not_shorten_the_grace_time),
+		TRIAL(test_a_release_by_another_owner_of_the_folio_is_no_lateness),
 		TRIAL(test_a_release_after_more_than_a_minute_is_no_habit),
 		TRIAL(test_a_release_a_minute_after_the_end_is_taken_for_slowness),
 		TRIAL(test_a_torn_record_accuses_nobody),

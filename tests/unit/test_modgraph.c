@@ -109,6 +109,21 @@ static void test_a_circle_of_modules_ends(void **state)
 	assert_false(modgraph_depends(&graph, "c", "a"));
 }
 
+static void test_a_dense_graph_is_searched_soon(void **state)
+{
+	static const char *const users = "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,";
+	char text[4096];
+	int at = 0;
+
+	(void)state;
+	for (char c = 'a'; c <= 't'; c++)
+		at += snprintf(text + at, sizeof(text) - (size_t)at, "%c 1 20 %s Live 0x0\n", c,
+			       users);
+	parse(text);
+	assert_true(modgraph_depends(&graph, "t", "a"));
+	assert_false(modgraph_depends(&graph, "u", "a"));
+}
+
 static void test_the_users_may_lack_the_last_comma(void **state)
 {
 	(void)state;
@@ -191,6 +206,7 @@ int main(void)
 		GRAPH(test_no_users_is_no_module_named_dash),
 		GRAPH(test_a_module_depends_through_others),
 		GRAPH(test_a_circle_of_modules_ends),
+		GRAPH(test_a_dense_graph_is_searched_soon),
 		GRAPH(test_the_users_may_lack_the_last_comma),
 		GRAPH(test_lines_that_are_no_such_lines_are_left_out),
 		GRAPH(test_names_that_no_module_can_have_are_left_out),

@@ -95,6 +95,29 @@ static void test_an_owner_that_steps_up_once_is_not_told(void **state)
 	assert_int_equal(s->r.helds, 0);
 }
 
+static void test_an_owner_is_told_though_many_came_and_went_before(void **state)
+{
+	struct scene *s = *state;
+	struct pl_page *p;
+
+	begin_tracking(s);
+	for (int i = 0; i < 100; i++) {
+		p = hold(s, 1);
+		if (i % 20)
+			continue;
+		run(s, 5);
+		while (s->b->s.nr_pages)
+			s->b->pages[--s->b->s.nr_pages].page = (struct pl_page){0};
+		s->sample.acquired = 0;
+	}
+	p = hold(s, 100);
+	for (int i = 0; i < 20; i++) {
+		grow(s, p, 10);
+		run(s, 1);
+	}
+	assert_int_equal(s->r.helds, 1);
+}
+
 static void test_an_owner_that_breathes_is_not_told(void **state)
 {
 	struct scene *s = *state;
@@ -254,6 +277,22 @@ static void track_leak(struct scene *s, uint32_t pins)
 	s->b->s.nr_pages = 0;
 }
 
+static void test_the_summary_leaves_out_what_was_released_after_all(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	pin(s, s->owner, 3);
+	run(s, 5);
+	assert_int_equal(s->r.verdicts, 1);
+	s->b->s.nr_pages = 0;
+	s->sample.released += 3;
+	run(s, 5);
+	finish(s);
+	assert_int_equal(s->r.summary.leaked_pins, 0);
+	assert_int_equal(s->r.summary.leaked_bytes, 0);
+}
+
 static void test_the_summary_adds_up_what_two_trackings_found(void **state)
 {
 	struct scene *s = *state;
@@ -310,6 +349,7 @@ int main(void)
 		SCENE(test_an_owner_that_stays_as_it_is_is_not_told),
 		SCENE(test_an_owner_that_grows_little_is_not_told),
 		SCENE(test_an_owner_that_steps_up_once_is_not_told),
+		SCENE(test_an_owner_is_told_though_many_came_and_went_before),
 		SCENE(test_an_owner_that_breathes_is_not_told),
 		SCENE(test_losses_are_told_once_an_order_of_magnitude),
 		SCENE(test_the_last_count_of_losses_is_told_at_the_end),
@@ -319,6 +359,7 @@ int main(void)
 		SCENE(test_each_kind_of_loss_is_a_loss),
 		SCENE(test_the_summary_of_a_quiet_watch),
 		SCENE(test_the_summary_while_tracking),
+		SCENE(test_the_summary_leaves_out_what_was_released_after_all),
 		SCENE(test_the_summary_adds_up_what_two_trackings_found),
 		SCENE(test_the_summary_remembers_the_highest_level),
 		SCENE(test_levels_and_severities_have_names),
