@@ -73,6 +73,30 @@ static void blame_module(struct blame *out, const char *module, const struct mod
 	}
 }
 
+/* The kernel's own functions that take and drop pins: the outermost of them was called by a user.
+ */
+static bool is_pin_code(const char *symbol)
+{
+	static const char *const prefixes[] = {"pin_user_", "unpin_",	       "gup_",
+					       "try_grab_", "memfd_pin_",      "folio_add_pin",
+					       "__gup_",    "__get_user_pages"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (!strncmp(symbol, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
+static bool is_direct(const struct pl_site *site, __u32 nr)
+{
+	char symbol[PL_SYM], module[MODGRAPH_NAME];
+
+	for (__u32 i = 0; i < nr; i++)
+		if (blame_frame(site->sym[i], symbol, module) && !is_pin_code(symbol))
+			return module[0];
+	return false;
+}
+
 static bool blame_builtin(struct blame *out, const char *symbol)
 {
 	for (size_t i = 0; i < sizeof(builtin) / sizeof(*builtin); i++) {
@@ -96,6 +120,7 @@ void blame_site(const struct pl_site *site, const struct modgraph *graph, struct
 	for (__u32 i = 0; i < nr; i++)
 		if (blame_frame(site->sym[i], symbol, module) && module[0])
 			blame_module(out, module, graph);
+	out->direct = is_direct(site, nr);
 	for (__u32 i = 0; i < nr && out->kind == BLAME_UNKNOWN; i++)
 		if (blame_frame(site->sym[i], symbol, module))
 			blame_builtin(out, symbol);

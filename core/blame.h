@@ -12,7 +12,8 @@ enum blame_kind { BLAME_UNKNOWN, BLAME_MODULE, BLAME_BUILTIN };
 
 struct blame {
 	enum blame_kind kind;
-	bool guess;		 /* by a symbol's prefix: the kernel does not say */
+	bool direct; /* nothing but mm code lies between the pin and the driver's own module */
+	bool guess;  /* by a symbol's prefix: the kernel does not say */
 	char driver[PL_SYM];	 /* "unknown" when nothing tells */
 	char via[MODGRAPH_NAME]; /* the module through which the driver pinned, or "" */
 };
@@ -27,6 +28,10 @@ const char *blame_kind_name(enum blame_kind kind);
 bool blame_frame(const char *frame, char *symbol, char *module);
 
 /*
+ * A release in an interrupt has the frames of whatever was interrupted beneath it, and a bio is
+ * released beneath the driver that completes it: such paths are not `direct`, and say nothing of
+ * whose pin it was.
+ *
  * Of the modules on the path the driver is the one that depends on the others: rdma_rxe depends
  * on ib_uverbs, so what ib_uverbs pins for rdma_rxe is rdma_rxe's. Unrelated modules: the one
  * nearest to the pin. Built-in code has no name in the kernel: guessed by a symbol's prefix.

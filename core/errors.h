@@ -25,7 +25,8 @@ const struct error_info *error_find(const char *what);
 /* By code; NULL: unknown. */
 const struct error_info *error_by_code(uint32_t code);
 
-/* All of them, in order of code; ends with an entry whose name is NULL. */
+/* All of them, errors before bug checks, each in order of code; ends with an entry whose name is
+ * NULL. */
 const struct error_info *error_table(void);
 
 #endif

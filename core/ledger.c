@@ -291,9 +291,8 @@ static void open_case(const struct ledger *l, const struct snapshot *s,
 		const struct snap_site *site = site_of(s, p->rel[i].site);
 
 		c->proof.release[i].driver = site ? driver_number(&site->blame) : 0;
-		/* a path that nobody knows may have released anybody's pins */
-		c->proof.release[i].refs =
-			site && site->blame.kind != BLAME_UNKNOWN ? p->rel[i].refs : 0;
+		/* only a driver that released by itself has released its own pins for certain */
+		c->proof.release[i].refs = site && site->blame.direct ? p->rel[i].refs : 0;
 	}
 	proof_conclude(&c->proof, &c->result);
 }

@@ -120,7 +120,7 @@ struct reporter {
 	void (*summary)(void *ctx, const struct report_summary *r);
 };
 
-/* Is anything lost at all? Contention and deep stacks are told but lose no pins. */
+/* Is anything lost at all, so that there may be more than is shown? */
 bool loss_any(const struct report_loss *loss);
 
 #endif

@@ -105,6 +105,7 @@ struct snap_site *books_site(struct books *b, enum blame_kind kind, const char *
 	assert_true(at < BOOKS_SITES);
 	site->key = 0x5170000 + at;
 	site->blame.kind = kind;
+	site->blame.direct = kind == BLAME_MODULE;
 	snprintf(site->blame.driver, sizeof(site->blame.driver), "%s", driver);
 	b->sites[at] = site;
 	put(&b->s.site_at, site->key, at);

@@ -128,6 +128,23 @@ static void test_the_module_on_the_path_is_the_driver(void **state)
 	assert_blame(&b, BLAME_MODULE, "leaky", "");
 }
 
+static void test_a_driver_that_releases_by_itself_is_told_from_one_that_lies_beneath(void **state)
+{
+	static const char *const modules = "leaky 16384 0 - Live 0x0\nnvme 16384 0 - Live 0x0\n";
+	struct blame own =
+		blame(modules, FRAMES("bpf_trampoline_1+0x1/0x2", "gup_put_folio+0x1/0x2",
+				      "unpin_user_pages+0x1/0x2", "leaky_release+0x1/0x2 [leaky]"));
+	struct blame bio =
+		blame(modules, FRAMES("unpin_user_folio+0x1/0x2", "__bio_release_pages+0x1/0x2",
+				      "bio_endio+0x1/0x2", "nvme_irq+0x1/0x2 [nvme]",
+				      "leaky_ioctl+0x1/0x2 [leaky]"));
+
+	(void)state;
+	assert_true(own.direct);
+	assert_false(bio.direct);
+	assert_false(blame(modules, FRAMES("unpin_user_pages+0x1/0x2")).direct);
+}
+
 static void test_what_ib_uverbs_pins_for_rdma_rxe_is_rdma_rxes(void **state)
 {
 	struct blame b =
@@ -333,6 +350,8 @@ int main(void)
 		cmocka_unit_test(test_names_too_long_are_cut),
 		cmocka_unit_test(test_frames_of_the_tracing_itself_are_told),
 		cmocka_unit_test(test_the_module_on_the_path_is_the_driver),
+		cmocka_unit_test(
+			test_a_driver_that_releases_by_itself_is_told_from_one_that_lies_beneath),
 		cmocka_unit_test(test_what_ib_uverbs_pins_for_rdma_rxe_is_rdma_rxes),
 		cmocka_unit_test(test_the_driver_may_depend_through_others),
 		cmocka_unit_test(test_via_is_the_last_framework_before_the_driver),

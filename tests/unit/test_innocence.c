@@ -192,6 +192,21 @@ static void test_a_release_by_a_lost_path_is_as_good_as_none(void **state)
 	assert_int_equal(t->l.ambiguous, 1);
 }
 
+static void test_a_release_beneath_a_driver_is_not_taken_for_its_own(void **state)
+{
+	struct trial *t = *state;
+	struct snap_site *second = books_site(t->b, BLAME_MODULE, "second");
+	struct pl_page *p = books_folio(t->b, 1);
+
+	folio_claim(p, t->owner, 1);
+	folio_claim(p, books_owner(t->b, second), 1);
+	folio_release(p, second, 1);
+	orphan(t, t->owner, SEC(10));
+	assert_int_equal(accused(t)->pins, 1);
+	second->blame.direct = false; /* an interrupt came while second was running */
+	assert_innocent(t);
+}
+
 /* The guilty driver has released its pin; the one that is left is the other owner's. */
 static void assert_unknown_release_clears(struct trial *t, const struct snap_owner *other)
 {
@@ -300,6 +315,7 @@ int main(void)
 		TRIAL(test_a_lost_site_accuses_nobody),
 		TRIAL(test_what_a_lost_owner_may_hold_is_not_proved_of_others),
 		TRIAL(test_a_release_by_a_lost_path_is_as_good_as_none),
+		TRIAL(test_a_release_beneath_a_driver_is_not_taken_for_its_own),
 		TRIAL(test_a_release_by_an_unknown_path_may_have_been_anybodys),
 		TRIAL(test_a_release_by_an_unknown_path_is_not_taken_for_that_of_a_lost_owner),
 		TRIAL(test_counts_beyond_the_record_are_cut),
