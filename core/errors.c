@@ -12,10 +12,8 @@ static const struct error_info table[] = {
 		.kind = "error",
 		.name = "ERROR_FILE_NOT_FOUND",
 		.message = "Something pinleak was told to use is not there.",
-		.text = "A file, driver, device or process that was named does not exist, or "
-			"cannot\n"
-			"be read. Check the spelling; `lsmod` lists drivers, `ls /dev` device "
-			"nodes.\n"
+		.text = "A file, driver, device or process that was named does not exist, or cannot\n"
+			"be read. Check the spelling; `lsmod` lists drivers, `ls /dev` device nodes.\n"
 			"pinleak ends with exit status 2.\n",
 	},
 	{
@@ -23,24 +21,19 @@ static const struct error_info table[] = {
 		.kind = "error",
 		.name = "ERROR_INVALID_PARAMETER",
 		.message = "An option, number or name given to pinleak makes no sense.",
-		.text = "An unknown command or option, or a value out of range: an interval of "
-			"zero,\n"
-			"say. `pinleak COMMAND --help` tells what is accepted. pinleak ends with "
-			"exit\n"
+		.text = "An unknown command or option, or a value out of range: an interval of zero,\n"
+			"say. `pinleak COMMAND --help` tells what is accepted. pinleak ends with exit\n"
 			"status 2 and has done nothing.\n",
 	},
 	{
 		.code = ERROR_INSUFFICIENT_BUFFER,
 		.kind = "error",
 		.name = "ERROR_INSUFFICIENT_BUFFER",
-		.message = "A table or buffer of pinleak was too small, so something was not "
-			   "recorded.",
-		.text = "A tracking table filled up, or a stack was deeper than the frames kept. "
-			"How\n"
-			"much was lost, and where, stands in the loss line (\"loss\" in JSON). "
-			"What is\n"
-			"reported stays true, but it may be less than the whole: a verdict built "
-			"on\n"
+		.message =
+			"A table or buffer of pinleak was too small, so something was not recorded.",
+		.text = "A tracking table filled up, or a stack was deeper than the frames kept. How\n"
+			"much was lost, and where, stands in the loss line (\"loss\" in JSON). What is\n"
+			"reported stays true, but it may be less than the whole: a verdict built on\n"
 			"incomplete data says so. Give `pinleak watch` a larger --table-size.\n",
 	},
 	{
@@ -49,16 +42,11 @@ static const struct error_info table[] = {
 		.name = "ERROR_DRIVERS_LEAKING_LOCKED_PAGES",
 		.ntstatus = "0x4000002D",
 		.message =
-			"A device driver locks pages of memory for I/O and does not release them; "
-			"tracking was switched on and has found it.",
-		.text = "A driver pinned pages (pin_user_pages and its siblings) and nothing that "
-			"could\n"
-			"still release them is left: the file was closed, the process is gone, "
-			"the\n"
-			"module was unloaded, or the call that pinned them failed. Each page was "
-			"read\n"
-			"again just before: it is still pinned. Such memory can be neither "
-			"swapped,\n"
+			"A device driver locks pages of memory for I/O and does not release them; tracking was switched on and has found it.",
+		.text = "A driver pinned pages (pin_user_pages and its siblings) and nothing that could\n"
+			"still release them is left: the file was closed, the process is gone, the\n"
+			"module was unloaded, or the call that pinned them failed. Each page was read\n"
+			"again just before: it is still pinned. Such memory can be neither swapped,\n"
 			"moved nor freed, and is lost until the next boot.\n"
 			"\n"
 			"The evidence, strongest first:\n"
@@ -67,12 +55,9 @@ static const struct error_info table[] = {
 			"  abandoned    the file is released, the process lives\n"
 			"  error-left   the call failed and left pins behind\n"
 			"\n"
-			"What to do: report it to the driver's maintainer with the call path "
-			"shown; stop\n"
-			"the load that goes through it, or use another version of the driver; plan "
-			"a\n"
-			"reboot for when the forecast says memory ends. pinleak ends with exit "
-			"status 1.\n",
+			"What to do: report it to the driver's maintainer with the call path shown; stop\n"
+			"the load that goes through it, or use another version of the driver; plan a\n"
+			"reboot for when the forecast says memory ends. pinleak ends with exit status 1.\n",
 	},
 	{
 		.code = 0x76,
@@ -80,13 +65,10 @@ static const struct error_info table[] = {
 		.name = "PROCESS_HAS_LOCKED_PAGES",
 		.message =
 			"A process ended and pages of it stayed locked; the driver is not known.",
-		.text = "There: Windows stops the machine when an exiting process leaves locked "
-			"pages\n"
-			"and tracking is off. With parameter 1 set to 1: a driver unlocks pages "
-			"that\n"
+		.text = "There: Windows stops the machine when an exiting process leaves locked pages\n"
+			"and tracking is off. With parameter 1 set to 1: a driver unlocks pages that\n"
 			"are not locked.\n"
-			"Here: `pinleak watch --track never` sees the same from the kernel's "
-			"counters\n"
+			"Here: `pinleak watch --track never` sees the same from the kernel's counters\n"
 			"alone (\"suspicion\"), names no driver, and stops nothing.\n",
 	},
 	{
@@ -95,11 +77,9 @@ static const struct error_info table[] = {
 		.name = "DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS",
 		.message =
 			"A process ended, a driver left pages of it locked, and its name is known.",
-		.text = "There: the same as 0x76 with lock tracking on; the machine stops and "
-			"shows the\n"
+		.text = "There: the same as 0x76 with lock tracking on; the machine stops and shows the\n"
 			"driver.\n"
-			"Here: the verdict with evidence \"orphaned\" (error 729): driver, call "
-			"path and\n"
+			"Here: the verdict with evidence \"orphaned\" (error 729): driver, call path and\n"
 			"process, from `pinleak watch`. The machine goes on.\n",
 	},
 	{
@@ -108,10 +88,8 @@ static const struct error_info table[] = {
 		.name = "LOCKED_PAGES_TRACKER_CORRUPTION",
 		.message = "The books of the lock tracking itself do not balance.",
 		.text = "There: Windows finds its own list of locked pages corrupt and stops.\n"
-			"Here: pinleak compares every pin its hooks saw with the kernel's "
-			"counters.\n"
-			"When they differ it says by how much, steps to the deep level, and "
-			"refuses a\n"
+			"Here: pinleak compares every pin its hooks saw with the kernel's counters.\n"
+			"When they differ it says by how much, steps to the deep level, and refuses a\n"
 			"verdict that the difference could explain.\n",
 	},
 	{0},
