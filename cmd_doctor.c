@@ -157,7 +157,8 @@ static void put_levels(const struct examination *x)
 	printf("\nlevels\n");
 	put_check("counters", x->ground.counters, "nothing attached; leaks noticed, none named");
 	for (enum level l = LEVEL_LIGHT; l <= LEVEL_DEEP; l++) {
-		put_check(level_name(l), works(x, l), x->level[l].error);
+		put_check(level_name(l), works(x, l),
+			  x->level[l].tried ? x->level[l].error : "not tried");
 		for (size_t i = 0; i < x->level[l].nr; i++)
 			put_shot(&x->level[l].shots[i], l);
 	}

@@ -339,7 +339,9 @@ static int check_ground(struct watch *w)
 	ground_survey(&w->ground);
 	if (!w->ground.why[0] || w->set.monitor.track == TRACK_NEVER)
 		return STATUS_OK;
-	fprintf(stderr, "pinleak: no tracking here: %s\n  %s\n", w->ground.why, w->ground.todo);
+	fprintf(stderr, "pinleak: no tracking here\n");
+	render_wrap(stderr, 2, w->ground.why);
+	render_wrap(stderr, 2, w->ground.todo);
 	if (w->set.monitor.track == TRACK_ALWAYS || !w->ground.counters)
 		return STATUS_CANNOT;
 	fprintf(stderr, "  going on with the counters alone: leaks are noticed, no driver named\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * The commands and their options. The tables here drive the parser, --help, the man pages'
- * OPTIONS sections and the shell completions, so that they cannot disagree.
+ * The commands and their options. The tables here drive the parser and --help; tests/options
+ * holds man pages and completions to them, so that they cannot disagree.
  */
 #ifndef PINLEAK_COMMAND_H
 #define PINLEAK_COMMAND_H

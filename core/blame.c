@@ -125,3 +125,20 @@ void blame_site(const struct pl_site *site, const struct modgraph *graph, struct
 		if (blame_frame(site->sym[i], symbol, module))
 			blame_builtin(out, symbol);
 }
+
+bool blame_same_path(const struct pl_site *a, const struct pl_site *b)
+{
+	char symbol[2][PL_SYM], module[2][MODGRAPH_NAME];
+	__u32 nr = a->nr < PL_FRAMES ? a->nr : PL_FRAMES;
+
+	if (a->nr != b->nr)
+		return false;
+	for (__u32 i = 0; i < nr; i++) {
+		/* frames of the tracing are compared too: they stand in the same places */
+		blame_frame(a->sym[i], symbol[0], module[0]);
+		blame_frame(b->sym[i], symbol[1], module[1]);
+		if (strcmp(symbol[0], symbol[1]) != 0 || strcmp(module[0], module[1]) != 0)
+			return false;
+	}
+	return true;
+}

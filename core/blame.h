@@ -38,4 +38,7 @@ bool blame_frame(const char *frame, char *symbol, char *module);
  */
 void blame_site(const struct pl_site *site, const struct modgraph *graph, struct blame *out);
 
+/* Do two call paths lead through the same functions, whatever the offsets in them? */
+bool blame_same_path(const struct pl_site *a, const struct pl_site *b);
+
 #endif

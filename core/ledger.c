@@ -173,6 +173,9 @@ static void finding_add_site(struct finding *f, const struct snap_site *site, ui
 {
 	size_t i = 0;
 
+	if (site->same)
+		site = site->same;
+
 	while (i < f->nr_sites && f->sites[i].site != site)
 		i++;
 	if (i == LEDGER_SITES) {

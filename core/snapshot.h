@@ -36,6 +36,7 @@ struct snap_driver {
 /* Kept by the source from one snapshot to the next: a call path never changes. */
 struct snap_site {
 	uint64_t key;
+	const struct snap_site *same; /* an earlier one that differs in offsets only, or NULL */
 	struct pl_site site;
 	struct blame blame;
 	struct snap_driver driver;

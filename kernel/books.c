@@ -210,6 +210,17 @@ static int take_owner(struct books *b, const void *key, const void *value)
 
 /* ---- sites ---------------------------------------------------------------------------- */
 
+/* A function may pin in two places: a reader sees the same path twice and wonders. */
+static const struct snap_site *same_site(const struct books *b, const struct snap_site *s)
+{
+	struct snap_site *const *sites = b->sites.items;
+
+	for (size_t i = 0; i < b->sites.nr; i++)
+		if (!sites[i]->same && blame_same_path(&sites[i]->site, &s->site))
+			return sites[i];
+	return NULL;
+}
+
 static int take_site(struct books *b, uint64_t key)
 {
 	struct snap_site *s, **at;
@@ -228,6 +239,7 @@ static int take_site(struct books *b, uint64_t key)
 	blame_site(&s->site, &b->modules, &s->blame);
 	if (s->blame.kind == BLAME_MODULE)
 		sysfs_module(s->blame.driver, &s->driver);
+	s->same = same_site(b, s);
 	at = array_add(&b->sites);
 	if (!at) {
 		free(s);

@@ -180,6 +180,9 @@ int tracker_balance(struct tracker *t, struct vmstat *v, struct sample *sample, 
 	out->unseen =
 		beyond(out->counted_acquired, (int64_t)(low[acquired] - t->base_high[acquired]),
 		       (int64_t)(high[acquired] - t->base_low[acquired]));
+	out->uncounted =
+		out->exact ? (int64_t)(high[PL_SEEN_UNCOUNTED] - t->base_high[PL_SEEN_UNCOUNTED])
+			   : 0;
 	out->unseen_released =
 		out->exact
 			? beyond(out->counted_released,

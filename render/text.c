@@ -332,7 +332,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 		put_books(r, s);
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {
 		const struct report_leak *l = &s->leaks[i];
-		struct blame b = {.kind = l->kind};
+		struct blame b = {.kind = l->kind, .guess = l->kind == BLAME_BUILTIN};
 
 		units_clean(l->driver, PL_SYM, b.driver, sizeof(b.driver));
 		render_driver(&b, driver, sizeof(driver));

@@ -145,6 +145,28 @@ static void test_a_driver_that_releases_by_itself_is_told_from_one_that_lies_ben
 	assert_false(blame(modules, FRAMES("unpin_user_pages+0x1/0x2")).direct);
 }
 
+static struct pl_site path(const char *const *frames)
+{
+	struct pl_site site = {0};
+
+	for (; frames[site.nr]; site.nr++)
+		snprintf(site.sym[site.nr], PL_SYM, "%s", frames[site.nr]);
+	return site;
+}
+
+static void test_paths_that_differ_in_offsets_only_are_the_same(void **state)
+{
+	struct pl_site a = path(FRAMES("pin_user_pages+0x1/0x2", "f+0x10/0x90 [m]"));
+	struct pl_site b = path(FRAMES("pin_user_pages+0x1/0x2", "f+0x20/0x90 [m]"));
+	struct pl_site other = path(FRAMES("pin_user_pages+0x1/0x2", "f+0x10/0x90 [n]"));
+	struct pl_site longer = path(FRAMES("pin_user_pages+0x1/0x2", "f+0x10/0x90 [m]", "g"));
+
+	(void)state;
+	assert_true(blame_same_path(&a, &b));
+	assert_false(blame_same_path(&a, &other));
+	assert_false(blame_same_path(&a, &longer));
+}
+
 static void test_what_ib_uverbs_pins_for_rdma_rxe_is_rdma_rxes(void **state)
 {
 	struct blame b =
@@ -350,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_names_too_long_are_cut),
 		cmocka_unit_test(test_frames_of_the_tracing_itself_are_told),
 		cmocka_unit_test(test_the_module_on_the_path_is_the_driver),
+		cmocka_unit_test(test_paths_that_differ_in_offsets_only_are_the_same),
 		cmocka_unit_test(
 			test_a_driver_that_releases_by_itself_is_told_from_one_that_lies_beneath),
 		cmocka_unit_test(test_what_ib_uverbs_pins_for_rdma_rxe_is_rdma_rxes),
