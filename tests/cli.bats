@@ -554,16 +554,16 @@ print(json.dumps(o))" >changed
 @test "SIGINT and SIGTERM end watch with a summary and status 0" {
 	for signal in INT TERM; do
 		SECONDS=0
-		"$pinleak" watch --track never --samples --interval 1h --for 10s >"$BATS_TEST_TMPDIR/out" &
+		"$pinleak" watch --track never --samples --interval 1h --for 10s >"$BATS_TEST_TMPDIR/$signal" &
 		background=$!
-		wait_for_line "$BATS_TEST_TMPDIR/out" outstanding
+		wait_for_line "$BATS_TEST_TMPDIR/$signal" outstanding
 		kill "-$signal" "$background"
 		status=0
 		wait "$background" || status=$?
 		background=
 		[ "$status" -eq 0 ]
 		[ "$SECONDS" -le 3 ]
-		grep -q 'summary of' "$BATS_TEST_TMPDIR/out"
+		grep -q 'summary of' "$BATS_TEST_TMPDIR/$signal"
 	done
 }
 
