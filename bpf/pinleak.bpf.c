@@ -39,6 +39,7 @@ __u64 foll_pin = 0;	/* FOLL_PIN of this kernel */
 __u64 foll_learned = 0; /* flags of the last release by our own process */
 __u64 zero_page = 0;	/* struct page of the shared zero page: never pinned */
 __u32 sample_mask = 0;	/* a folio is chosen when hash & mask is 0 */
+__u32 armed = 0;	/* all hooks are in and the counters read: book from now on */
 __u32 deep = 0;		/* the acquire hooks write the ledger, the API hooks do not */
 
 /* The pages or folios a call has filled its array with, one after the other. */
@@ -477,6 +478,10 @@ static __always_inline __u64 call_of_syscall(__u64 owner, __u32 syscall)
 	fresh.owner = owner;
 	fresh.in_syscall = 1;
 	if (map_put(&calls, &tid, &fresh, BPF_ANY)) {
+		struct pl_owner *o = bpf_map_lookup_elem(&owners, &owner);
+
+		if (o) /* a file that the call creates will not be linked: innocent for ever */
+			__sync_fetch_and_add(&o->links, 1);
 		count(PL_LOST_CALLS, 1);
 		return 0;
 	}
@@ -623,7 +628,12 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, __u32 b
 		return p;
 	}
 	p = bpf_map_lookup_elem(&pages, &folio);
-	return p && page_lock(p) ? p : 0;
+	if (!p || !page_lock(p))
+		return 0;
+	if (!p->dead && p->folio == folio)
+		return p;
+	page_unlock(p);
+	return 0;
 }
 
 /* Books refs pins of a chosen folio. The pins are already in the folio's count. */
@@ -634,6 +644,8 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 	__u8 order = 0;
 	__u32 pins;
 
+	if (!armed)
+		return 0; /* pins from before are the base of those who come later */
 	pins = folio_pins(folio, &order);
 	if (!pins)
 		return 0; /* a page that is never pinned, or already released again */
@@ -677,9 +689,9 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 		count(PL_REL_UNKNOWN, refs);
 		return;
 	}
-	pins = folio_pins(folio, &order);
 	if (!page_lock(p))
 		return;
+	pins = folio_pins(folio, &order);
 	if (p->folio != folio) {
 		page_unlock(p);
 		return;
@@ -900,7 +912,8 @@ static __always_inline struct call *call_enter(__u64 owner, __u32 syscall)
 		if (!c)
 			return 0;
 	}
-	c->id++;
+	if ((c->id & 0xffff) != 0xffff)
+		c->id++;
 	c->owner = owner;
 	c->net = 0;
 	c->in_api = 1;
@@ -1109,13 +1122,24 @@ static __always_inline int sys_exit(void *ctx)
 		return body(ctx, KIND + n);                                                        \
 	}
 
-#define sys_exit_slot(ctx, slot) sys_exit(ctx)
+/* Whatever an earlier system call of this thread left behind: its return was not seen. */
+static __always_inline int sys_enter(void)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&calls, &tid);
+	return 0;
+}
+
+#define sys_exit_slot(ctx, slot)  sys_exit(ctx)
+#define sys_enter_slot(ctx, slot) sys_enter()
 
 SLOTS8(PL_API_EXIT, "fexit", api_exit_, api_exit)
 SLOTS8(PL_API_ENTER, "fentry", api_enter_, api_enter)
 SLOTS8(PL_ACQUIRE, "fexit", acquire_, acquire)
 SLOTS8(PL_RELEASE, "fentry", release_, release)
 SLOTS8(PL_SYS_EXIT, "fexit", sys_exit_, sys_exit_slot)
+SLOTS8(PL_SYS_ENTER, "fentry", sys_enter_, sys_enter_slot)
 
 /* ---- ends --------------------------------------------------------------------------- */
 
@@ -1200,9 +1224,9 @@ static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep
 	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
 		return 0; /* somebody is booking a pin of it */
 	p->dead = 1;
+	p->lock = 0; /* it is dead now; once deleted, its memory may be another folio's */
 	bpf_map_delete_elem(map, key);
 	sum->dropped++;
-	p->lock = 0;
 	return 0;
 }
 

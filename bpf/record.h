@@ -18,7 +18,7 @@
 #define PL_MODNAME  56 /* MODULE_NAME_LEN of a 64-bit kernel */
 #define PL_SRCVER   32
 #define PL_COMM	    16	/* TASK_COMM_LEN */
-#define PL_HOOKS    41	/* hook slots: see enum pl_first_slot */
+#define PL_HOOKS    49	/* hook slots: see enum pl_first_slot */
 #define PL_SYSCALLS 512 /* syscall numbers the file table covers */
 
 /* Each hook program has a number; programs of one kind lie side by side. */
@@ -29,6 +29,7 @@ enum pl_first_slot {
 	PL_RELEASE = 24,   /* fentry of the functions that drop a pin */
 	PL_SYS_EXIT = 32,  /* fexit of system calls whose failure matters */
 	PL_API_PROBE = 40, /* kprobe and kretprobe of an API function with too many arguments */
+	PL_SYS_ENTER = 41, /* fentry of the PL_SYS_EXIT functions */
 };
 #define PL_PER_KIND 8
 

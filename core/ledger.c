@@ -92,6 +92,9 @@ static bool may_be_held_elsewhere(const struct snap_owner *o, const struct blame
 {
 	if (o->owner.links > 0)
 		return true;
+	/* Anonymous inodes (a VM, a vCPU) and VFIO containers share what they pin with others. */
+	if (!(o->owner.mode & S_IFMT) || !strcmp(o->node, "vfio/vfio"))
+		return true;
 	return driver->kind != BLAME_MODULE && !S_ISCHR(o->owner.mode) && !S_ISBLK(o->owner.mode);
 }
 

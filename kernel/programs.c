@@ -44,7 +44,7 @@ static const int file_syscalls[] = {
 	SYS_ioctl,    SYS_read,	      SYS_write,      SYS_pread64,	     SYS_pwrite64,
 	SYS_readv,    SYS_writev,     SYS_preadv,     SYS_pwritev,	     SYS_preadv2,
 	SYS_pwritev2, SYS_setsockopt, SYS_sendmsg,    SYS_recvmsg,	     SYS_sendto,
-	SYS_recvfrom, SYS_bind,	      SYS_getsockopt, SYS_io_uring_register, SYS_io_uring_enter,
+	SYS_recvfrom, SYS_bind,	      SYS_getsockopt, SYS_io_uring_register,
 };
 
 static void fill_rodata(struct programs *ps)
@@ -107,6 +107,7 @@ static void add_probe(struct programs *ps, struct bpf_program *program, const ch
 
 static int add_entry(struct programs *ps, const struct plan_entry *e)
 {
+	char name[32];
 	int err;
 
 	switch (e->role) {
@@ -127,6 +128,11 @@ static int add_entry(struct programs *ps, const struct plan_entry *e)
 			return 0;
 		return add_program(ps, program_of(ps, e->slot), e->function, LEVEL_DEEP);
 	case PLAN_SYSCALL:
+		snprintf(name, sizeof(name), "sys_enter_%d", e->slot - PL_SYS_EXIT);
+		err = add_program(ps, bpf_object__find_program_by_name(ps->skel->obj, name),
+				  e->function, LEVEL_LIGHT);
+		if (err)
+			return err;
 		return add_program(ps, program_of(ps, e->slot), e->function, LEVEL_LIGHT);
 	default:
 		return add_program(ps,
@@ -272,6 +278,11 @@ int programs_learn_foll_pin(struct programs *ps, uint32_t *out)
 	ps->skel->bss->foll_pin = learned;
 	*out = (uint32_t)learned;
 	return 0;
+}
+
+void programs_arm(struct programs *ps)
+{
+	ps->skel->bss->armed = 1;
 }
 
 void programs_go_deep(struct programs *ps, bool deep)

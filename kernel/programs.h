@@ -49,6 +49,9 @@ int programs_attach(struct programs *ps, enum level level);
  */
 int programs_learn_foll_pin(struct programs *ps, uint32_t *out);
 
+/* From now on pins are booked; before, they are only counted. */
+void programs_arm(struct programs *ps);
+
 /* The deep level: the acquire hooks write the ledger, the API hooks do not. */
 void programs_go_deep(struct programs *ps, bool deep);
 

@@ -134,6 +134,7 @@ void sysfs_device(uint32_t rdev, bool block, char *node, size_t node_size, char 
 
 bool sysfs_process_lives(uint32_t tgid, uint64_t start_ns)
 {
+	long threads = 0;
 	unsigned long long ticks = 0,
 			   want = start_ns / (1000000000ULL / (unsigned)sysconf(_SC_CLK_TCK));
 	char path[64], state = 'X', *text, *at;
@@ -141,14 +142,17 @@ bool sysfs_process_lives(uint32_t tgid, uint64_t start_ns)
 	snprintf(path, sizeof(path), "/proc/%u/stat", tgid);
 	text = sysfs_slurp(path, 2048);
 	at = text ? strrchr(text, ')') : NULL; /* the name before may hold anything */
-	/* field 3 is the state, field 22 the start */
+	if (!text && errno != ENOENT && errno != ESRCH)
+		return true; /* not known: nobody is buried on a failure of ours */
+	/* field 3 is the state, field 20 the number of threads, field 22 the start */
 	if (at)
 		sscanf(at + 1,
-		       " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		       " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld "
 		       "%*s %llu",
-		       &state, &ticks);
+		       &state, &threads, &ticks);
 	free(text);
-	if (state == 'X' || state == 'Z' || state == 'x')
+	/* A leader that has ended is a zombie for as long as its other threads run. */
+	if (state == 'X' || state == 'x' || (state == 'Z' && threads <= 1))
 		return false;
 	return ticks + 1 >= want && ticks <= want + 1;
 }

@@ -241,5 +241,8 @@ int tracker_calibrate(struct tracker *t, struct vmstat *v, bool quick, struct ca
 			      c->name, c->balance.counted_acquired, c->balance.counted_released,
 			      c->balance.seen_acquired, c->balance.seen_released);
 	}
-	return good ? tracker_rebalance(t, v) : -EBADE;
+	if (!good)
+		return -EBADE;
+	programs_arm(&t->programs);
+	return tracker_rebalance(t, v);
 }
