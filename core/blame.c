@@ -73,18 +73,35 @@ static void blame_module(struct blame *out, const char *module, const struct mod
 	}
 }
 
+static bool has_prefix(const char *symbol, const char *const *prefixes)
+{
+	for (; *prefixes; prefixes++)
+		if (!strncmp(symbol, *prefixes, strlen(*prefixes)))
+			return true;
+	return false;
+}
+
+/*
+ * A queued buffer of videobuf2 keeps its pages although VIDIOC_QBUF failed to start streaming; so
+ * does a userptr object of i915 whose EXECBUFFER2 failed, and a guest page that KVM has mapped.
+ */
+static bool keeps_pins(const char *symbol)
+{
+	static const char *const prefixes[] = {"vb2_",	       "__vb2_",	 "i915_gem_",
+					       "kvm_vcpu_map", "__kvm_vcpu_map", NULL};
+
+	return has_prefix(symbol, prefixes);
+}
+
 /* The kernel's own functions that take and drop pins: the outermost of them was called by a user.
  */
 static bool is_pin_code(const char *symbol)
 {
-	static const char *const prefixes[] = {"pin_user_", "unpin_",	       "gup_",
-					       "try_grab_", "memfd_pin_",      "folio_add_pin",
-					       "__gup_",    "__get_user_pages"};
+	static const char *const prefixes[] = {"pin_user_", "unpin_",		"gup_",
+					       "try_grab_", "memfd_pin_",	"folio_add_pin",
+					       "__gup_",    "__get_user_pages", NULL};
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
-		if (!strncmp(symbol, prefixes[i], strlen(prefixes[i])))
-			return true;
-	return false;
+	return has_prefix(symbol, prefixes);
 }
 
 static bool is_direct(const struct pl_site *site, __u32 nr)
@@ -118,8 +135,11 @@ void blame_site(const struct pl_site *site, const struct modgraph *graph, struct
 
 	*out = (struct blame){.driver = "unknown"};
 	for (__u32 i = 0; i < nr; i++)
-		if (blame_frame(site->sym[i], symbol, module) && module[0])
-			blame_module(out, module, graph);
+		if (blame_frame(site->sym[i], symbol, module)) {
+			out->keeps |= keeps_pins(symbol);
+			if (module[0])
+				blame_module(out, module, graph);
+		}
 	out->direct = is_direct(site, nr);
 	for (__u32 i = 0; i < nr && out->kind == BLAME_UNKNOWN; i++)
 		if (blame_frame(site->sym[i], symbol, module))

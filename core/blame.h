@@ -13,6 +13,7 @@ enum blame_kind { BLAME_UNKNOWN, BLAME_MODULE, BLAME_BUILTIN };
 struct blame {
 	enum blame_kind kind;
 	bool direct; /* nothing but mm code lies between the pin and the driver's own module */
+	bool keeps;  /* keeps pins of a failed call on purpose, for the next one */
 	bool guess;  /* by a symbol's prefix: the kernel does not say */
 	char driver[PL_SYM];	 /* "unknown" when nothing tells */
 	char via[MODGRAPH_NAME]; /* the module through which the driver pinned, or "" */

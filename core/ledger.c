@@ -254,6 +254,15 @@ static uint32_t driver_number(const struct blame *driver)
 	return h ? h : 1;
 }
 
+/* Pins of the claim that calls took which failed since. */
+static uint32_t bad_refs(const struct ledger *l, const struct snapshot *s, const struct pl_page *p,
+			 const struct pl_slot *slot)
+{
+	uint32_t bad = has_passed(s, p->first_ns, l->grace_ns) ? slot->refs_bad : 0;
+
+	return slot->call && is_bad_call(l, s, slot->call) ? bad + slot->refs_call : bad;
+}
+
 static void add_claim(const struct ledger *l, const struct snapshot *s, struct case_file *c,
 		      uint32_t i)
 {
@@ -268,10 +277,8 @@ static void add_claim(const struct ledger *l, const struct snapshot *s, struct c
 	if (!c->site[i])
 		return; /* lost: it stays innocent */
 	claim->driver = driver_number(&c->site[i]->blame);
-	if (has_passed(s, p->first_ns, l->grace_ns))
-		c->bad[i] = slot->refs_bad;
-	if (slot->call && is_bad_call(l, s, slot->call))
-		c->bad[i] += slot->refs_call;
+	if (!c->site[i]->blame.keeps)
+		c->bad[i] = bad_refs(l, s, p, slot);
 	c->evidence[i] = owner_evidence(l, s, c->owner[i], c->site[i]);
 	claim->guilty = c->evidence[i] ? slot->refs : c->bad[i];
 	if (!c->evidence[i] && c->bad[i])

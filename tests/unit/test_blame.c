@@ -145,6 +145,20 @@ static void test_a_driver_that_releases_by_itself_is_told_from_one_that_lies_ben
 	assert_false(blame(modules, FRAMES("unpin_user_pages+0x1/0x2")).direct);
 }
 
+static void test_a_framework_that_keeps_pins_of_failed_calls_is_known(void **state)
+{
+	static const char *const modules = "vivid 16384 0 - Live 0x0\n";
+
+	(void)state;
+	assert_true(blame(modules, FRAMES("pin_user_pages_fast+0x1/0x2",
+					  "vb2_create_framevec+0x1/0x2 [videobuf2_memops]",
+					  "vivid_ioctl+0x1/0x2 [vivid]"))
+			    .keeps);
+	assert_false(
+		blame(modules, FRAMES("pin_user_pages_fast+0x1/0x2", "vivid_ioctl+0x1/0x2 [vivid]"))
+			.keeps);
+}
+
 static struct pl_site path(const char *const *frames)
 {
 	struct pl_site site = {0};
@@ -372,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_names_too_long_are_cut),
 		cmocka_unit_test(test_frames_of_the_tracing_itself_are_told),
 		cmocka_unit_test(test_the_module_on_the_path_is_the_driver),
+		cmocka_unit_test(test_a_framework_that_keeps_pins_of_failed_calls_is_known),
 		cmocka_unit_test(test_paths_that_differ_in_offsets_only_are_the_same),
 		cmocka_unit_test(
 			test_a_driver_that_releases_by_itself_is_told_from_one_that_lies_beneath),

@@ -320,6 +320,18 @@ static void test_pins_of_a_failed_call_are_error_left(void **state)
 	assert_int_equal(finding_cause(f), CAUSE_ERROR_PATH);
 }
 
+static void test_pins_that_a_framework_keeps_after_a_failed_call_are_held(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 3)->slot[0].call = CALL;
+	books_failure(t->b, CALL, SEC(10));
+	assert_int_equal(accused(t)->pins, 3);
+	t->site->blame.keeps = true;
+	assert_innocent(t);
+	assert_int_equal(t->l.held, 3);
+}
+
 static void test_pins_of_a_failed_system_call_are_error_left(void **state)
 {
 	struct trial *t = *state;
@@ -444,6 +456,7 @@ int main(void)
 		TRIAL(test_built_in_code_cannot_be_unloaded),
 		TRIAL(test_the_strongest_evidence_is_named),
 		TRIAL(test_pins_of_a_failed_call_are_error_left),
+		TRIAL(test_pins_that_a_framework_keeps_after_a_failed_call_are_held),
 		TRIAL(test_pins_of_a_failed_system_call_are_error_left),
 		TRIAL(test_the_failure_of_another_call_is_no_evidence),
 		TRIAL(test_a_failure_counts_after_the_grace_time),
