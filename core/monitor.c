@@ -263,11 +263,6 @@ static uint64_t unattributed(const struct monitor *m)
 	return rise > known ? (uint64_t)(rise - known) : 0;
 }
 
-static int64_t rise_before(const struct monitor *m)
-{
-	return m->tracked ? m->untracked_rise : 0;
-}
-
 static void forecast(const struct monitor *m, const struct accused *a, struct report_verdict *r)
 {
 	double seconds = (double)(m->last.now_ns - a->first_ns) / NS_PER_S;
@@ -315,7 +310,7 @@ static void accuse(struct monitor *m, struct accused *a, const struct finding *f
 		.sample_rate = m->sample_rate,
 		.missed = m->balance.unseen > 0 ? (uint64_t)m->balance.unseen : 0,
 		.unattributed = unattributed(m),
-		.before = rise_before(m),
+		.before = m->untracked_rise,
 		.incomplete = loss_any(&loss),
 		.update = a->evidence && f->evidence <= a->evidence,
 	};
@@ -493,8 +488,8 @@ static void consider_rest(struct monitor *m)
 }
 
 /*
- * Pins that were recorded while the hooks were being put in place, before the counters were read,
- * are in both books: from now on they count as tracked.
+ * Pins that were recorded between the arming of the hooks and the reading of the counters are in
+ * both books: from now on they count as tracked.
  */
 static void align(struct monitor *m, const struct snapshot *books)
 {
@@ -561,7 +556,7 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		.now_ns = now_ns,
 		.seconds = (double)(now_ns - m->first.now_ns) / NS_PER_S,
 		.rise = outstanding(&m->last) - outstanding(&m->first),
-		.before = rise_before(m),
+		.before = m->untracked_rise,
 		.suspicions = m->suspicions,
 		.leaks = leaks,
 		.highest = m->highest,
