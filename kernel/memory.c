@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "memory.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "../bpf/census.h"
+#include "btfq.h"
+#include "census.skel.h"
+#include "ksyms.h"
+
+int memory_fail(struct memory *m, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(m->error, sizeof(m->error), format, args);
+	va_end(args);
+	return err;
+}
+
+/* ---- where the page structures keep what we read ---------------------------------------- */
+
+static bool field(const struct btf *btf, const char *type, const char *member, uint32_t *out)
+{
+	int at = btfq_offset(btf, type, member);
+
+	*out = (uint32_t)at;
+	return at >= 0;
+}
+
+static bool bit(const struct btf *btf, const char *name, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!btfq_enumerator(btf, name, &v) || v > 63)
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+/* Newest kernel first. */
+static bool read_layout(const struct btf *btf, struct pl_scan_layout *l)
+{
+	if (btfq_size(btf, "page") != PL_STRUCT_PAGE)
+		return false;
+	/* 6.6: in the second flags word; before, a member of its own */
+	if (btfq_offset(btf, "folio", "_folio_order") >= 0)
+		field(btf, "folio", "_folio_order", &l->order);
+	else if (!field(btf, "folio", "_flags_1", &l->order))
+		return false;
+	/* 6.2: _entire_mapcount; before, _total_mapcount was what is now the entire one */
+	if (!field(btf, "folio", "_entire_mapcount", &l->entire_mapcount) &&
+	    !field(btf, "folio", "_total_mapcount", &l->entire_mapcount))
+		return false;
+	return field(btf, "page", "flags", &l->flags) &&
+	       field(btf, "folio", "mapping", &l->mapping) &&
+	       field(btf, "page", "_mapcount", &l->mapcount) &&
+	       field(btf, "page", "_refcount", &l->refcount) &&
+	       field(btf, "page", "compound_head", &l->compound_head) &&
+	       field(btf, "folio", "_pincount", &l->pincount) &&
+	       l->pincount + 4 <= 2 * PL_STRUCT_PAGE && bit(btf, "PG_head", &l->head_bit) &&
+	       bit(btf, "PG_lru", &l->lru_bit) && bit(btf, "PG_swapcache", &l->swapcache_bit);
+}
+
+/* ---- life ------------------------------------------------------------------------------- */
+
+static int find_pages(struct memory *m)
+{
+	struct ksym syms[] = {{.name = "vmemmap_base"}, {.name = "max_pfn"}};
+	int err = ksyms_find(syms, 2);
+
+	if (err)
+		return memory_fail(m, err, "/proc/kallsyms hides addresses");
+	m->vmemmap = syms[0].addr ? memory_u64(m, syms[0].addr) : 0;
+	m->max_pfn = syms[1].addr ? memory_u64(m, syms[1].addr) : 0;
+	if (!m->vmemmap || !m->max_pfn)
+		return memory_fail(m, -ENOTSUP,
+				   "the kernel does not say where its struct pages are");
+	return 0;
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
+}
+
+static int load(struct memory *m)
+{
+	int err;
+
+	libbpf_set_print(quiet);
+	m->skel = census_bpf__open();
+	if (!m->skel)
+		return memory_fail(m, -errno, "the programs cannot be opened: %s", strerror(errno));
+	if (!read_layout(m->btf, (struct pl_scan_layout *)&m->skel->rodata->layout))
+		return memory_fail(m, -ENOTSUP,
+				   "this kernel's struct page is none that pinleak knows");
+	err = census_bpf__load(m->skel);
+	return err ? memory_fail(m, err, "the kernel refuses the programs: %s", strerror(-err)) : 0;
+}
+
+int memory_open(struct memory *m)
+{
+	int err;
+
+	*m = (struct memory){0};
+	err = btfq_open(NULL, &m->btf);
+	if (err)
+		err = memory_fail(m, err, "no BTF: /sys/kernel/btf/vmlinux: %s", strerror(-err));
+	if (!err)
+		err = load(m);
+	if (!err)
+		err = find_pages(m);
+	return err;
+}
+
+void memory_close(struct memory *m)
+{
+	census_bpf__destroy(m->skel);
+	btf__free(m->btf);
+	m->skel = NULL;
+	m->btf = NULL;
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+static int read_piece(struct memory *m, uint64_t addr, void *to, uint32_t size)
+{
+	struct pl_read arg = {.addr = addr, .size = size};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(m->skel->progs.read), &opts))
+		return -errno;
+	if (arg.err)
+		return -EFAULT;
+	memcpy(to, m->skel->bss->bytes, size);
+	return 0;
+}
+
+int memory_read(struct memory *m, uint64_t addr, void *to, size_t size)
+{
+	char *at = to;
+	int err = 0;
+
+	while (size && !err) {
+		uint32_t piece = size < PL_READ ? (uint32_t)size : PL_READ;
+
+		err = read_piece(m, addr, at, piece);
+		addr += piece;
+		at += piece;
+		size -= piece;
+	}
+	return err;
+}
+
+uint64_t memory_u64(struct memory *m, uint64_t addr)
+{
+	uint64_t v;
+
+	return memory_read(m, addr, &v, sizeof(v)) ? 0 : v;
+}
+
+uint32_t memory_u32(struct memory *m, uint64_t addr)
+{
+	uint32_t v;
+
+	return memory_read(m, addr, &v, sizeof(v)) ? 0 : v;
+}
+
+/* Piece by piece: a string may end just before a page that is not there. */
+void memory_string(struct memory *m, uint64_t addr, char *out, size_t size)
+{
+	size_t n = 0;
+
+	while (n + 1 < size) {
+		size_t to_edge = PL_READ - ((addr + n) & (PL_READ - 1));
+		size_t piece = size - 1 - n < to_edge ? size - 1 - n : to_edge;
+		char *end;
+
+		if (memory_read(m, addr + n, out + n, piece))
+			break;
+		end = memchr(out + n, '\0', piece);
+		if (end)
+			return;
+		n += piece;
+	}
+	out[n] = '\0';
+}
