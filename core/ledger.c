@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "grow.h"
 #include "proof.h"
 
 #define NS_PER_MS    1000000ULL
@@ -140,21 +141,6 @@ static bool is_bad_call(const struct ledger *l, const struct snapshot *s, uint64
 }
 
 /* ---- results -------------------------------------------------------------------------- */
-
-static int grow(void **array, size_t *room, size_t nr, size_t size)
-{
-	size_t more = *room ? *room * 2 : 16;
-	void *bigger;
-
-	if (nr < *room)
-		return 0;
-	bigger = realloc(*array, more * size);
-	if (!bigger)
-		return -ENOMEM;
-	*array = bigger;
-	*room = more;
-	return 0;
-}
 
 static struct finding *finding_of(struct ledger *l, const struct blame *driver)
 {

@@ -164,8 +164,7 @@ static void decode(const struct scan *s, const struct pl_found *f, struct folio 
 
 static int walk_some(struct scan *s, struct pl_scan *arg)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = arg, .ctx_size_in = sizeof(*arg),
-		    .ctx_out = arg, .ctx_size_out = sizeof(*arg));
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = arg, .ctx_size_in = sizeof(*arg));
 
 	arg->found = 0;
 	if (bpf_prog_test_run_opts(bpf_program__fd(s->memory->skel->progs.scan), &opts))

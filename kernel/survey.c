@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "survey.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../bpf/census.h"
+#include "btfq.h"
+
+int survey_open(struct survey *s)
+{
+	int err = memory_open(&s->memory);
+
+	s->census.base_page = (uint64_t)sysconf(_SC_PAGESIZE);
+	return err ? err : scan_open(&s->scan, &s->memory);
+}
+
+void survey_close(struct survey *s)
+{
+	census_free(&s->census);
+	memory_close(&s->memory);
+}
+
+const char *survey_error(const struct survey *s)
+{
+	return s->memory.error;
+}
+
+static int take(void *ctx, const struct folio *f)
+{
+	struct survey *s = ctx;
+	struct census_entry e = {.folio = f};
+	int err = census_add(&s->census, &e);
+
+	return !err && s->folio && f->pins > 0 ? s->folio(s->ctx, &e) : err;
+}
+
+static int tell(void *ctx, uint64_t done, uint64_t all)
+{
+	struct survey *s = ctx;
+
+	return s->progress ? s->progress(s->ctx, done, all) : 0;
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+int survey_look(struct survey *s)
+{
+	struct scan_visitor visitor = {.ctx = s, .each = take, .progress = tell};
+	uint32_t why = PL_FOUND_PINNED | PL_FOUND_NEGATIVE | (s->plain ? PL_FOUND_UNMAPPED : 0);
+	double began = now_s();
+	int err = scan_run(&s->scan, why, &visitor);
+
+	s->seconds = now_s() - began;
+	return err;
+}

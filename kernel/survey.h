@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* A census of the live machine: every pinned folio, and whose it is. */
+#ifndef PINLEAK_KERNEL_SURVEY_H
+#define PINLEAK_KERNEL_SURVEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../core/census.h"
+#include "memory.h"
+#include "scan.h"
+
+struct survey {
+	struct memory memory;
+	struct scan scan;
+	struct census census;
+	double seconds; /* that the walk over the page structures took */
+	/* set by the user */
+	bool plain; /* look for references that nothing explains, too */
+	int (*progress)(void *ctx, uint64_t done, uint64_t all); /* see struct scan_visitor */
+	int (*folio)(void *ctx, const struct census_entry *e);	 /* each of them, or NULL */
+	void *ctx;
+};
+
+/* As memory_open(); survey_error() says more. survey_close() is needed in any case. */
+int survey_open(struct survey *s);
+void survey_close(struct survey *s);
+
+/* One line for people; "" when nothing went wrong. */
+const char *survey_error(const struct survey *s);
+
+/* Walks all page structures and draws up the census. -errno, or what progress() returned. */
+int survey_look(struct survey *s);
+
+#endif
