@@ -5,6 +5,14 @@
 
 #include "grow.h"
 
+const char *census_by_name(enum census_by by)
+{
+	static const char *const names[] = {"driver", "site", "process", "object", "mapping",
+					    "cgroup", "size", "node",	 "zone"};
+
+	return names[by];
+}
+
 void census_free(struct census *c)
 {
 	for (int i = 0; i < CENSUS_BYS; i++) {
@@ -98,9 +106,10 @@ static int suspect(struct census_suspects *s, const struct folio *f)
 static int book_all(struct census *c, const struct census_entry *e)
 {
 	const uint64_t ids[CENSUS_BYS] = {
-		[CENSUS_BY_DRIVER] = e->driver,	     [CENSUS_BY_OBJECT] = e->object,
-		[CENSUS_BY_CGROUP] = e->cgroup,	     [CENSUS_BY_SIZE] = e->folio->order,
-		[CENSUS_BY_NODE] = e->folio->node,   [CENSUS_BY_ZONE] = e->folio->zone,
+		[CENSUS_BY_DRIVER] = e->driver,	    [CENSUS_BY_OBJECT] = e->object,
+		[CENSUS_BY_SITE] = e->site,	    [CENSUS_BY_CGROUP] = e->cgroup,
+		[CENSUS_BY_SIZE] = e->folio->order, [CENSUS_BY_NODE] = e->folio->node,
+		[CENSUS_BY_ZONE] = e->folio->zone,
 	};
 	struct census_row *row;
 	int err = 0;

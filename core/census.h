@@ -16,14 +16,15 @@
 #include "folio.h"
 #include "map64.h"
 
-#define CENSUS_MAPPERS 8
-#define CENSUS_ROWS    65536   /* in a table; then "others" */
+#define CENSUS_MAPPERS	8
+#define CENSUS_ROWS	65536	/* in a table; then "others" */
 #define CENSUS_SUSPECTS 1048576 /* folios looked at twice */
-#define CENSUS_OTHERS  UINT64_MAX
+#define CENSUS_OTHERS	UINT64_MAX
 
 /* What the rows of a table stand for. */
 enum census_by {
 	CENSUS_BY_DRIVER,  /* number of the driver, as the caller counts them; 0: not known */
+	CENSUS_BY_SITE,	   /* number of the call path; 0: not known */
 	CENSUS_BY_PROCESS, /* number of the process; a folio counts for each that maps it */
 	CENSUS_BY_OBJECT,  /* number of the object */
 	CENSUS_BY_MAPPING, /* process << 32 | object, with the range of addresses */
@@ -59,6 +60,7 @@ struct census_entry {
 	uint32_t object;
 	uint32_t cgroup;
 	uint32_t driver;
+	uint32_t site;
 	uint32_t nr_mappers;
 	struct {
 		uint32_t process;
@@ -109,6 +111,30 @@ bool census_still_pinned(const struct census_suspect *before, const struct folio
 bool census_still_referenced(const struct census_suspect *before, const struct folio *now);
 
 void census_sum_add(struct census_sum *sum, uint64_t pins, uint64_t bytes);
+
+/* What a row stands for, in words. The strings live as long as the report. */
+struct census_label {
+	const char *kind; /* "memfd", "module"; NULL: the table has no kinds */
+	const char *name; /* a path, a driver, a comm; NULL: it has none */
+	const char *more; /* a command line, a file system; NULL */
+	uint32_t pid;	  /* CENSUS_BY_PROCESS and CENSUS_BY_MAPPING only */
+};
+
+/* A census with everything that is told of it. */
+struct census_report {
+	uint64_t now_ns;
+	const struct census *census;
+	void (*label)(void *ctx, enum census_by by, uint64_t id, struct census_label *out);
+	void *ctx;	     /* of label() */
+	double seconds;	     /* the walk took */
+	uint64_t looked;     /* page frames */
+	uint64_t holes;	     /* page frames without a struct page */
+	uint64_t memory;     /* bytes, in all */
+	int64_t outstanding; /* pins, by the kernel's counters */
+	bool looked_twice;   /* the suspects were looked at again after the grace time */
+};
+
+const char *census_by_name(enum census_by by);
 
 /* Sorts a table's rows: most bytes first. */
 void census_sort(struct census_table *t);

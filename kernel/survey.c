@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "survey.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../bpf/census.h"
+#include "../core/units.h"
 #include "btfq.h"
 
 int survey_open(struct survey *s)
@@ -60,4 +63,45 @@ int survey_look(struct survey *s)
 
 	s->seconds = now_s() - began;
 	return err;
+}
+
+/* ---- names ------------------------------------------------------------------------------ */
+
+static const char *zone_name(struct survey *s, uint64_t zone)
+{
+	static const char *const zones[][2] = {{"ZONE_DMA", "DMA"},
+					       {"ZONE_DMA32", "DMA32"},
+					       {"ZONE_NORMAL", "Normal"},
+					       {"ZONE_MOVABLE", "Movable"},
+					       {"ZONE_DEVICE", "Device"}};
+	uint64_t v;
+
+	for (size_t i = 0; i < sizeof(zones) / sizeof(*zones); i++)
+		if (btfq_enumerator(s->memory.btf, zones[i][0], &v) && v == zone)
+			return zones[i][1];
+	return "unknown";
+}
+
+void survey_label(void *survey, enum census_by by, uint64_t id, struct census_label *out)
+{
+	struct survey *s = survey;
+	char bytes[UNITS_ROOM];
+
+	*out = (struct census_label){.name = s->name};
+	s->name[0] = '\0';
+	switch (by) {
+	case CENSUS_BY_SIZE:
+		snprintf(s->name, sizeof(s->name), "%s each",
+			 units_bytes((double)(s->census.base_page << id), bytes));
+		return;
+	case CENSUS_BY_NODE:
+		snprintf(s->name, sizeof(s->name), "node %" PRIu64, id);
+		return;
+	case CENSUS_BY_ZONE:
+		snprintf(s->name, sizeof(s->name), "%s", zone_name(s, id));
+		return;
+	default:
+		snprintf(s->name, sizeof(s->name), "not known");
+		return;
+	}
 }

@@ -15,8 +15,10 @@ struct survey {
 	struct scan scan;
 	struct census census;
 	double seconds; /* that the walk over the page structures took */
+	char name[64];	/* of the label asked for last */
 	/* set by the user */
-	bool plain; /* look for references that nothing explains, too */
+	uint32_t pid; /* only what this process has mapped; 0: everything */
+	bool plain;   /* look for references that nothing explains, too */
 	int (*progress)(void *ctx, uint64_t done, uint64_t all); /* see struct scan_visitor */
 	int (*folio)(void *ctx, const struct census_entry *e);	 /* each of them, or NULL */
 	void *ctx;
@@ -31,5 +33,8 @@ const char *survey_error(const struct survey *s);
 
 /* Walks all page structures and draws up the census. -errno, or what progress() returned. */
 int survey_look(struct survey *s);
+
+/* A struct census_report's label(); the survey is the context. */
+void survey_label(void *survey, enum census_by by, uint64_t id, struct census_label *out);
 
 #endif

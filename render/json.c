@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
-#include <jansson.h>
+#include "json.h"
+
 #include <string.h>
 
 #include "../core/errors.h"
 #include "../core/units.h"
-#include "render.h"
 
-/* An object with its type, time, host and kernel. */
-static json_t *object(const struct render *r, const char *type, uint64_t now_ns)
+json_t *json_event(const struct render *r, const char *type, uint64_t now_ns)
 {
 	char time[32];
 
@@ -16,7 +15,7 @@ static json_t *object(const struct render *r, const char *type, uint64_t now_ns)
 			 "kernel", r->kernel);
 }
 
-static void put(const struct render *r, json_t *o)
+void json_put(const struct render *r, json_t *o)
 {
 	json_dumpf(o, r->to, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	fputc('\n', r->to);
@@ -24,10 +23,12 @@ static void put(const struct render *r, json_t *o)
 	json_decref(o);
 }
 
-static json_t *text_or_null(const char *s)
+json_t *json_text_or_null(const char *s)
 {
 	char clean[512];
 
+	if (!s)
+		return json_null();
 	units_clean(s, sizeof(clean), clean, sizeof(clean));
 	return clean[0] ? json_string(clean) : json_null();
 }
@@ -51,7 +52,7 @@ static json_t *error_object(uint32_t code)
 static void on_sample(void *ctx, const struct report_sample *s)
 {
 	const struct render *r = ctx;
-	json_t *o = object(r, "sample", s->sample->now_ns);
+	json_t *o = json_event(r, "sample", s->sample->now_ns);
 
 	json_object_set_new(o, "level", json_string(level_name(s->level)));
 	json_object_set_new(o, "acquired", json_integer(s->sample->acquired));
@@ -62,29 +63,29 @@ static void on_sample(void *ctx, const struct report_sample *s)
 	json_object_set_new(o, "memory_total", json_integer((json_int_t)s->sample->memory_total));
 	json_object_set_new(o, "memory_available",
 			    json_integer((json_int_t)s->sample->memory_available));
-	put(r, o);
+	json_put(r, o);
 }
 
 static void on_suspicion(void *ctx, const struct report_suspicion *s)
 {
 	const struct render *r = ctx;
-	json_t *o = object(r, "suspicion", s->now_ns);
+	json_t *o = json_event(r, "suspicion", s->now_ns);
 
 	json_object_set_new(o, "pins", json_integer(s->pins));
 	json_object_set_new(o, "pins_per_s", json_real(s->pins_per_s));
 	json_object_set_new(o, "span_s", json_real(s->span_s));
-	put(r, o);
+	json_put(r, o);
 }
 
 static void on_state(void *ctx, const struct report_state *s)
 {
 	const struct render *r = ctx;
-	json_t *o = object(r, "state", s->now_ns);
+	json_t *o = json_event(r, "state", s->now_ns);
 
 	json_object_set_new(o, "from", json_string(level_name(s->from)));
 	json_object_set_new(o, "to", json_string(level_name(s->to)));
-	json_object_set_new(o, "reason", text_or_null(s->reason));
-	put(r, o);
+	json_object_set_new(o, "reason", json_text_or_null(s->reason));
+	json_put(r, o);
 }
 
 static json_t *driver_object(const struct finding *f)
@@ -92,12 +93,13 @@ static json_t *driver_object(const struct finding *f)
 	const struct snap_driver *d = f->nr_sites ? &f->sites[0].site->driver : NULL;
 
 	return json_pack("{s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:n, s:o}", "name",
-			 text_or_null(f->driver->driver), "kind", blame_kind_name(f->driver->kind),
-			 "guess", f->driver->guess, "via", text_or_null(f->driver->via), "version",
-			 text_or_null(d ? d->version : ""), "srcversion",
-			 text_or_null(d ? d->srcversion : ""), "path",
-			 text_or_null(d ? d->path : ""), "package", "taint",
-			 text_or_null(d ? d->taint : ""));
+			 json_text_or_null(f->driver->driver), "kind",
+			 blame_kind_name(f->driver->kind), "guess", f->driver->guess, "via",
+			 json_text_or_null(f->driver->via), "version",
+			 json_text_or_null(d ? d->version : ""), "srcversion",
+			 json_text_or_null(d ? d->srcversion : ""), "path",
+			 json_text_or_null(d ? d->path : ""), "package", "taint",
+			 json_text_or_null(d ? d->taint : ""));
 }
 
 static json_t *stack_array(const struct pl_site *site)
@@ -107,7 +109,7 @@ static json_t *stack_array(const struct pl_site *site)
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(a, text_or_null(frames[i]));
+		json_array_append_new(a, json_text_or_null(frames[i]));
 	return a;
 }
 
@@ -126,7 +128,7 @@ static json_t *sites_array(const struct finding *f)
 static json_t *process_object(const struct snap_owner *o)
 {
 	return json_pack("{s:I, s:o, s:b, s:b}", "pid", (json_int_t)o->owner.tgid, "comm",
-			 text_or_null(o->owner.comm), "alive", !o->dead_ns, "worker",
+			 json_text_or_null(o->owner.comm), "alive", !o->dead_ns, "worker",
 			 o->owner.worker);
 }
 
@@ -157,9 +159,9 @@ static json_t *devices_array(const struct finding *f)
 		for (size_t k = 0; k < i; k++)
 			known |= f->owners[k]->owner.rdev == f->owners[i]->owner.rdev;
 		if (!known)
-			json_array_append_new(a,
-					      json_pack("{s:s, s:o}", "node", node, "driver",
-							text_or_null(f->owners[i]->node_driver)));
+			json_array_append_new(a, json_pack("{s:s, s:o}", "node", node, "driver",
+							   json_text_or_null(
+								   f->owners[i]->node_driver)));
 	}
 	return a;
 }
@@ -181,7 +183,7 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 {
 	const struct render *r = ctx;
 	const struct finding *f = v->finding;
-	json_t *o = object(r, "verdict", v->now_ns);
+	json_t *o = json_event(r, "verdict", v->now_ns);
 
 	json_object_set_new(o, "error", error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES));
 	json_object_set_new(o, "driver", driver_object(f));
@@ -207,25 +209,25 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 				      (json_int_t)v->unattributed, "before_tracking",
 				      (json_int_t)v->before, "incomplete", v->incomplete, "cut",
 				      f->cut));
-	put(r, o);
+	json_put(r, o);
 }
 
 static void on_held(void *ctx, const struct report_held *h)
 {
 	const struct render *r = ctx;
 	const struct holding *k = h->holding;
-	json_t *o = object(r, "held", h->now_ns);
+	json_t *o = json_event(r, "held", h->now_ns);
 	char node[300];
 
 	json_object_set_new(o, "process", process_object(k->owner));
-	json_object_set_new(o, "driver", text_or_null(k->site ? k->site->blame.driver : ""));
+	json_object_set_new(o, "driver", json_text_or_null(k->site ? k->site->blame.driver : ""));
 	json_object_set_new(o, "device",
 			    render_node(k->owner, node, sizeof(node)) ? json_string(node)
 								      : json_null());
 	json_object_set_new(o, "pins", json_integer((json_int_t)k->pins));
 	json_object_set_new(o, "rise", json_integer(h->rise));
 	json_object_set_new(o, "stack", k->site ? stack_array(&k->site->site) : json_array());
-	put(r, o);
+	json_put(r, o);
 }
 
 static json_t *balance_object(const struct balance *b)
@@ -269,10 +271,10 @@ static void fill_loss(json_t *o, const struct report_loss *l)
 static void on_loss(void *ctx, const struct report_loss *l)
 {
 	const struct render *r = ctx;
-	json_t *o = object(r, "loss", l->now_ns);
+	json_t *o = json_event(r, "loss", l->now_ns);
 
 	fill_loss(o, l);
-	put(r, o);
+	json_put(r, o);
 }
 
 static json_t *leaks_array(const struct report_summary *s)
@@ -283,7 +285,7 @@ static json_t *leaks_array(const struct report_summary *s)
 		const struct report_leak *l = &s->leaks[i];
 
 		json_array_append_new(a, json_pack("{s:o, s:s, s:s, s:I, s:I}", "driver",
-						   text_or_null(l->driver), "kind",
+						   json_text_or_null(l->driver), "kind",
 						   blame_kind_name(l->kind), "evidence",
 						   evidence_name(l->evidence), "pins",
 						   (json_int_t)l->pins, "bytes",
@@ -295,7 +297,7 @@ static json_t *leaks_array(const struct report_summary *s)
 static void on_summary(void *ctx, const struct report_summary *s)
 {
 	const struct render *r = ctx;
-	json_t *o = object(r, "summary", s->now_ns), *loss;
+	json_t *o = json_event(r, "summary", s->now_ns), *loss;
 
 	json_object_set_new(o, "seconds", json_real(s->seconds));
 	json_object_set_new(o, "rise", json_integer(s->rise));
@@ -322,7 +324,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	if (s->loss)
 		fill_loss(loss, s->loss);
 	json_object_set_new(o, "loss", loss);
-	put(r, o);
+	json_put(r, o);
 }
 
 const struct reporter json_reporter = {

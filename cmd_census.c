@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "core/errors.h"
+#include "core/units.h"
+#include "kernel/ground.h"
+#include "kernel/survey.h"
+#include "kernel/vmstat.h"
+#include "render/census.h"
+
+enum { OPT_BY, OPT_PID, OPT_FOLIOS, OPT_FAIL, OPT_JSON };
+
+static const struct option_row options[] = {
+	[OPT_BY] = {"by", "WHAT", "one table only, and all of it",
+		    "driver site process object mapping cgroup size node zone"},
+	[OPT_PID] = {"pid", "PID", "only what this process has mapped", NULL},
+	[OPT_FOLIOS] = {"folios", NULL, "each pinned folio, one JSON object a line", NULL},
+	[OPT_FAIL] = {"fail", NULL, "exit with 1 when pins are found that nobody holds", NULL},
+	[OPT_JSON] = {"json", NULL, "one JSON object", NULL},
+	{0},
+};
+
+struct census_command {
+	enum census_by by; /* CENSUS_BYS: the usual tables */
+	bool folios, fail, json;
+	struct render render;
+	struct survey survey;
+	struct census_report report;
+	struct timespec began;
+	bool bar; /* a progress bar is on the terminal */
+};
+
+/* ---- progress --------------------------------------------------------------------------- */
+
+static double seconds_since(const struct timespec *t)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - t->tv_sec) + (double)(now.tv_nsec - t->tv_nsec) * 1e-9;
+}
+
+/* Only beyond two seconds, and only for somebody who looks. */
+static int show_progress(void *ctx, uint64_t done, uint64_t all)
+{
+	struct census_command *c = ctx;
+	int full = all ? (int)(done * 40 / all) : 40;
+
+	if (!c->bar && (seconds_since(&c->began) < 2 || !isatty(STDERR_FILENO)))
+		return 0;
+	c->bar = true;
+	fprintf(stderr, "\rpinleak: looking at page structures [%-40.*s] %3d %%", full,
+		"########################################", all ? (int)(done * 100 / all) : 100);
+	return 0;
+}
+
+static void clear_progress(const struct census_command *c)
+{
+	if (c->bar)
+		fprintf(stderr, "\r%79s\r", "");
+}
+
+/* ---- the census ------------------------------------------------------------------------- */
+
+static int show_folio(void *ctx, const struct census_entry *e)
+{
+	struct census_command *c = ctx;
+
+	render_folio_json(&c->render, &c->report, e);
+	return ferror(c->render.to) ? -EPIPE : 0;
+}
+
+static int read_counters(struct census_report *r)
+{
+	struct vmstat *v;
+	struct sample s;
+	int err = vmstat_open(&v);
+
+	if (err)
+		return err;
+	err = vmstat_read(v, true, &s);
+	vmstat_close(v);
+	if (err)
+		return err;
+	r->outstanding = s.acquired - s.released;
+	r->memory = s.memory_total;
+	r->now_ns = s.now_ns;
+	return 0;
+}
+
+static int look(struct census_command *c)
+{
+	struct survey *s = &c->survey;
+	int err = survey_open(s);
+
+	s->ctx = c;
+	s->progress = show_progress;
+	s->folio = c->folios ? show_folio : NULL;
+	c->report.census = &s->census;
+	c->report.label = survey_label;
+	c->report.ctx = s;
+	clock_gettime(CLOCK_MONOTONIC, &c->began);
+	if (!err)
+		err = read_counters(&c->report);
+	if (!err)
+		err = survey_look(s);
+	clear_progress(c);
+	c->report.seconds = s->seconds;
+	c->report.looked = s->scan.looked;
+	c->report.holes = s->scan.holes;
+	for (int by = 0; by < CENSUS_BYS; by++)
+		census_sort(&s->census.by[by]);
+	return err;
+}
+
+static int fail(struct census_command *c, int err)
+{
+	struct ground ground;
+
+	ground_survey(&ground);
+	fprintf(stderr, "pinleak: no census here\n");
+	render_wrap(stderr, 2,
+		    ground.why[0]		  ? ground.why
+		    : survey_error(&c->survey)[0] ? survey_error(&c->survey)
+						  : strerror(-err));
+	render_wrap(stderr, 2, ground.todo);
+	return STATUS_CANNOT;
+}
+
+/* ---- the command line ------------------------------------------------------------------- */
+
+static int set_option(const struct command *self, int option, const char *value,
+		      struct census_command *c)
+{
+	uint64_t n;
+
+	switch (option) {
+	case OPT_BY:
+		for (int by = 0; by < CENSUS_BYS; by++) {
+			if (!strcmp(value, census_by_name((enum census_by)by))) {
+				c->by = (enum census_by)by;
+				return STATUS_OK;
+			}
+		}
+		return usage_error(self, ERROR_INVALID_PARAMETER, "--by %s: expected %s", value,
+				   options[OPT_BY].choices);
+	case OPT_PID:
+		if (units_number(value, 1, 1 << 22, &n))
+			return usage_error(self, ERROR_INVALID_PARAMETER,
+					   "--pid %s: expected a process number", value);
+		c->survey.pid = (uint32_t)n;
+		return STATUS_OK;
+	case OPT_FOLIOS:
+		c->folios = true;
+		return STATUS_OK;
+	case OPT_FAIL:
+		c->fail = true;
+		return STATUS_OK;
+	default:
+		c->json = true;
+		return STATUS_OK;
+	}
+}
+
+static int parse(const struct command *self, int argc, char **argv, struct census_command *c,
+		 bool *done)
+{
+	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
+	int got, status;
+
+	*done = true;
+	while ((got = options_next(&o)) >= 0) {
+		status = set_option(self, got, o.value, c);
+		if (status)
+			return status;
+	}
+	if (got == OPTIONS_HELP) {
+		command_help(self, stdout);
+		return STATUS_OK;
+	}
+	if (got == OPTIONS_ERROR)
+		return STATUS_USAGE;
+	if (o.at < argc)
+		return usage_error(self, ERROR_INVALID_PARAMETER, "%s: census takes options only",
+				   argv[o.at]);
+	*done = false;
+	return STATUS_OK;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct census_command c = {.by = CENSUS_BYS};
+	bool done;
+	int status = parse(self, argc, argv, &c, &done), err;
+
+	if (done)
+		return status;
+	render_here(&c.render, stdout);
+	err = look(&c);
+	if (err)
+		status = fail(&c, err);
+	else if (c.json)
+		render_census_json(&c.render, &c.report);
+	else if (!c.folios)
+		render_census_text(&c.render, &c.report, c.by);
+	survey_close(&c.survey);
+	return status;
+}
+
+const struct command census_command = {
+	.name = "census",
+	.brief = "find every page that is pinned now, with no tracing before it",
+	.usage = "[OPTION...]",
+	.about =
+		"Walks all page structures of the machine and adds up what is pinned now, also\n"
+		"what was pinned before pinleak started: by driver where that is known, by process,\n"
+		"by object. Attaches nothing and changes nothing.\n",
+	.options = options,
+	.more = "exit status: 0 done, 1 with --fail: pins that nobody holds, 2 wrong usage,\n"
+		"             3 this machine cannot\n",
+	.examples = "  pinleak census                  what is pinned, and whose it is\n"
+		    "  pinleak census --by object      all objects with pinned pages\n"
+		    "  pinleak census --pid 1234       what one process has mapped of it\n",
+	.run = run,
+};

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "census.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "../core/units.h"
+#include "json.h"
+
+#define SHORT 8	 /* rows of a table when all tables are shown */
+#define NAME  47 /* columns left for a name */
+
+/* ---- text ------------------------------------------------------------------------------- */
+
+static void put_sum(FILE *to, const struct census_sum *s, const char *name)
+{
+	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM];
+
+	fprintf(to, "%10s %9s %10s  %s\n", units_count((int64_t)s->pins, pins),
+		units_count((int64_t)s->folios, folios), units_bytes((double)s->bytes, bytes),
+		name);
+}
+
+/* "memfd buffers", "drive (123)", "module leaky": cleaned, since programs choose such names. */
+static void name_row(const struct census_report *c, enum census_by by, const struct census_row *row,
+		     char *out, size_t size)
+{
+	struct census_label l = {0};
+	char raw[512];
+	int n;
+
+	c->label(c->ctx, by, row->id, &l);
+	n = snprintf(raw, sizeof(raw), "%s%s%s", l.kind ? l.kind : "", l.kind && l.name ? " " : "",
+		     l.name ? l.name : "");
+	if (l.pid && n < (int)sizeof(raw))
+		snprintf(raw + n, sizeof(raw) - (size_t)n, " (%" PRIu32 ")", l.pid);
+	units_clean(raw, sizeof(raw), out, size);
+}
+
+static void put_table(const struct render *r, const struct census_report *c, enum census_by by,
+		      size_t most)
+{
+	const struct census_table *t = &c->census->by[by];
+	struct census_sum rest = t->others;
+	char name[512], line[128];
+	size_t shown = t->nr <= most + 1 ? t->nr : most; /* not "1 more" where it would fit */
+
+	fprintf(r->to, "\n%10s %9s %10s  by %s\n", "pins", "folios", "unmovable",
+		census_by_name(by));
+	for (size_t i = 0; i < t->nr; i++) {
+		if (i < shown) {
+			name_row(c, by, &t->rows[i], name, sizeof(name));
+			snprintf(line, sizeof(line), "%.*s", NAME, name);
+			put_sum(r->to, &t->rows[i].sum, line);
+			continue;
+		}
+		rest.pins += t->rows[i].sum.pins;
+		rest.folios += t->rows[i].sum.folios;
+		rest.bytes += t->rows[i].sum.bytes;
+	}
+	if (!rest.folios)
+		return;
+	snprintf(line, sizeof(line), "%zu%s more", t->nr - shown, t->others.folios ? "+" : "");
+	put_sum(r->to, &rest, line);
+}
+
+static void put_head(const struct render *r, const struct census_report *c)
+{
+	const struct census_sum *all = &c->census->all;
+	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM], memory[UNITS_ROOM];
+
+	fprintf(r->to, "%s pins on %s folios: %s of %s cannot be moved (%.1f %%)\n",
+		units_count((int64_t)all->pins, pins), units_count((int64_t)all->folios, folios),
+		units_bytes((double)all->bytes, bytes), units_bytes((double)c->memory, memory),
+		c->memory ? 100.0 * (double)all->bytes / (double)c->memory : 0.0);
+	fprintf(r->to, "  %s pages looked at in %.2f s", units_count((int64_t)c->looked, folios),
+		c->seconds);
+	fprintf(r->to, "; the kernel counts %s pins outstanding\n",
+		units_count(c->outstanding, pins));
+}
+
+/* What is worth a line only when there is some of it. */
+static void put_odd(const struct render *r, const char *what, const struct census_sum *s)
+{
+	char folios[UNITS_ROOM], bytes[UNITS_ROOM];
+
+	if (s->folios)
+		fprintf(r->to, "  %s on %s folios, %s\n", what,
+			units_count((int64_t)s->folios, folios),
+			units_bytes((double)s->bytes, bytes));
+}
+
+void render_census_text(const struct render *r, const struct census_report *c, enum census_by by)
+{
+	static const enum census_by most_wanted[] = {CENSUS_BY_DRIVER, CENSUS_BY_PROCESS,
+						     CENSUS_BY_OBJECT};
+
+	put_head(r, c);
+	put_odd(r, "mapped by no process: pins", &c->census->unmapped);
+	put_odd(r, "where memory must stay movable: pins", &c->census->must_move);
+	put_odd(r, "more released than taken: a count below zero", &c->census->negative);
+	put_odd(r, "more than 1,024 references, which are no pins,", &c->census->many_refs);
+	if (!c->census->all.folios)
+		return;
+	if (by != CENSUS_BYS) {
+		put_table(r, c, by, CENSUS_ROWS);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(most_wanted) / sizeof(*most_wanted); i++)
+		put_table(r, c, most_wanted[i], SHORT);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------- */
+
+static void add_sum(json_t *o, const struct census_sum *s)
+{
+	json_object_set_new(o, "pins", json_integer((json_int_t)s->pins));
+	json_object_set_new(o, "folios", json_integer((json_int_t)s->folios));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)s->bytes));
+}
+
+static json_t *sum_object(const struct census_sum *s)
+{
+	json_t *o = json_object();
+
+	add_sum(o, s);
+	return o;
+}
+
+static json_t *row_object(const struct census_report *c, enum census_by by,
+			  const struct census_row *row)
+{
+	json_t *o = json_object();
+	struct census_label l = {0};
+	char hex[24];
+
+	c->label(c->ctx, by, row->id, &l);
+	if (l.kind)
+		json_object_set_new(o, "kind", json_text_or_null(l.kind));
+	json_object_set_new(o, "name", json_text_or_null(l.name));
+	if (by == CENSUS_BY_PROCESS || by == CENSUS_BY_MAPPING)
+		json_object_set_new(o, "pid", json_integer(l.pid));
+	if (l.more)
+		json_object_set_new(o, "more", json_text_or_null(l.more));
+	if (by == CENSUS_BY_SIZE)
+		json_object_set_new(o, "folio_bytes",
+				    json_integer((json_int_t)(c->census->base_page << row->id)));
+	if (by == CENSUS_BY_MAPPING) {
+		snprintf(hex, sizeof(hex), "0x%" PRIx64, row->start);
+		json_object_set_new(o, "start", json_string(hex));
+		snprintf(hex, sizeof(hex), "0x%" PRIx64, row->end);
+		json_object_set_new(o, "end", json_string(hex));
+	}
+	add_sum(o, &row->sum);
+	return o;
+}
+
+static json_t *table_object(const struct census_report *c, enum census_by by)
+{
+	const struct census_table *t = &c->census->by[by];
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < t->nr; i++)
+		json_array_append_new(rows, row_object(c, by, &t->rows[i]));
+	return json_pack("{s:o, s:o}", "rows", rows, "others", sum_object(&t->others));
+}
+
+void render_census_json(const struct render *r, const struct census_report *c)
+{
+	json_t *o = json_event(r, "census", c->now_ns);
+	char key[32];
+
+	add_sum(o, &c->census->all);
+	json_object_set_new(o, "memory_total", json_integer((json_int_t)c->memory));
+	json_object_set_new(o, "outstanding", json_integer(c->outstanding));
+	json_object_set_new(o, "pages_looked_at", json_integer((json_int_t)c->looked));
+	json_object_set_new(o, "pages_absent", json_integer((json_int_t)c->holes));
+	json_object_set_new(o, "seconds", json_real(c->seconds));
+	json_object_set_new(o, "unmapped", sum_object(&c->census->unmapped));
+	json_object_set_new(o, "must_move", sum_object(&c->census->must_move));
+	json_object_set_new(o, "negative", sum_object(&c->census->negative));
+	json_object_set_new(o, "many_references", sum_object(&c->census->many_refs));
+	for (int by = 0; by < CENSUS_BYS; by++) {
+		snprintf(key, sizeof(key), "by_%s", census_by_name((enum census_by)by));
+		json_object_set_new(o, key, table_object(c, (enum census_by)by));
+	}
+	json_put(r, o);
+}
+
+static json_t *label_text(const struct census_report *c, enum census_by by, uint64_t id)
+{
+	struct census_label l = {0};
+
+	c->label(c->ctx, by, id, &l);
+	return json_text_or_null(l.name);
+}
+
+static json_t *mappers_array(const struct census_report *c, const struct census_entry *e)
+{
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < e->nr_mappers && i < CENSUS_MAPPERS; i++) {
+		struct census_label l = {0};
+		char hex[24];
+
+		c->label(c->ctx, CENSUS_BY_PROCESS, e->mapper[i].process, &l);
+		snprintf(hex, sizeof(hex), "0x%" PRIx64, e->mapper[i].addr);
+		json_array_append_new(a, json_pack("{s:I, s:s}", "pid", (json_int_t)l.pid,
+						   "address", hex));
+	}
+	return a;
+}
+
+void render_folio_json(const struct render *r, const struct census_report *c,
+		       const struct census_entry *e)
+{
+	const struct folio *f = e->folio;
+	json_t *o = json_event(r, "folio", c->now_ns);
+	struct census_label object = {0};
+
+	json_object_set_new(o, "pfn", json_integer((json_int_t)f->pfn));
+	json_object_set_new(o, "pages", json_integer((json_int_t)1 << f->order));
+	json_object_set_new(o, "pins", json_integer(f->pins));
+	json_object_set_new(o, "references", json_integer(f->refs));
+	json_object_set_new(o, "mappings", f->maps_known ? json_integer(f->maps) : json_null());
+	json_object_set_new(o, "anonymous", json_boolean(f->anon));
+	json_object_set_new(o, "hugetlb", json_boolean(f->hugetlb));
+	json_object_set_new(o, "node", json_integer(f->node));
+	json_object_set_new(o, "zone", label_text(c, CENSUS_BY_ZONE, f->zone));
+	c->label(c->ctx, CENSUS_BY_OBJECT, e->object, &object);
+	json_object_set_new(o, "kind", json_text_or_null(object.kind));
+	json_object_set_new(o, "name", json_text_or_null(object.name));
+	json_object_set_new(o, "mapped_by", mappers_array(c, e));
+	json_put(r, o);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* What the JSON objects of all commands have in common. */
+#ifndef PINLEAK_RENDER_JSON_H
+#define PINLEAK_RENDER_JSON_H
+
+#include <jansson.h>
+
+#include "render.h"
+
+/* An object with its type, time, host and kernel. */
+json_t *json_event(const struct render *r, const char *type, uint64_t now_ns);
+
+/* Prints it on a line of its own and lets go of it. */
+void json_put(const struct render *r, json_t *o);
+
+/* Cleaned of what is no text; null for "" and NULL. */
+json_t *json_text_or_null(const char *s);
+
+#endif
