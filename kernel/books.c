@@ -6,11 +6,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "pinleak.skel.h"
+#include "running.h"
 #include "sysfs.h"
 
 #define BATCH	    256
@@ -49,15 +51,27 @@ static void *array_add(struct array *a)
 
 /* ---- reading maps --------------------------------------------------------------------- */
 
+static const struct {
+	const char *name;
+	uint32_t key, value; /* bytes */
+} shelf[BOOKS] = {
+	[BOOK_PAGES] = {"pages", 8, sizeof(struct pl_page)},
+	[BOOK_OWNERS] = {"owners", 8, sizeof(struct pl_owner)},
+	[BOOK_SITES] = {"sites", 8, sizeof(struct pl_site)},
+	[BOOK_FAILURES] = {"failures", 8, sizeof(struct pl_failure)},
+	[BOOK_UNLOADS] = {"unloads", PL_MODNAME, sizeof(struct pl_unload)},
+	[BOOK_FILE_ENDS] = {"file_ends", 8, 8},
+};
+
 typedef int (*entry_fn)(struct books *b, const void *key, const void *value);
 
 /*
  * Calls each() for the entries of a hash map. The kernel may answer -ENOSPC for a bucket larger
  * than the batch: then a larger one is tried.
  */
-static int each_entry(struct books *b, const struct bpf_map *map, entry_fn each)
+static int each_entry(struct books *b, enum book book, entry_fn each)
 {
-	size_t key_size = bpf_map__key_size(map), value_size = bpf_map__value_size(map);
+	size_t key_size = shelf[book].key, value_size = shelf[book].value;
 	uint32_t room = BATCH, in = 0, out = 0;
 	char *keys = malloc(room * key_size), *values = malloc(room * value_size);
 	bool first = true, last = false;
@@ -66,8 +80,8 @@ static int each_entry(struct books *b, const struct bpf_map *map, entry_fn each)
 	while (!err && !last) {
 		uint32_t n = room;
 
-		if (bpf_map_lookup_batch(bpf_map__fd(map), first ? NULL : &in, &out, keys, values,
-					 &n, NULL)) {
+		if (bpf_map_lookup_batch(b->maps[book], first ? NULL : &in, &out, keys, values, &n,
+					 NULL)) {
 			err = -errno;
 			last = err == -ENOENT;
 		}
@@ -124,8 +138,7 @@ static uint64_t file_end(struct books *b, const struct pl_owner *o)
 	uint64_t end = 0;
 
 	if (o->file_id)
-		bpf_map_lookup_elem(bpf_map__fd(b->programs->skel->maps.file_ends), &o->file_id,
-				    &end);
+		bpf_map_lookup_elem(b->maps[BOOK_FILE_ENDS], &o->file_id, &end);
 	return end;
 }
 
@@ -150,9 +163,10 @@ static int process_end(struct books *b, uint64_t key, const struct pl_owner *o, 
 	return 0;
 }
 
+/* Nobody needs it any more; in somebody else's books nothing is thrown away. */
 static bool is_idle(const struct books *b, uint64_t since)
 {
-	return b->s.now_ns > since + IDLE_NS;
+	return b->programs && b->s.now_ns > since + IDLE_NS;
 }
 
 static int name_device(struct books *b, struct snap_owner *s)
@@ -191,7 +205,7 @@ static int take_owner(struct books *b, const void *key, const void *value)
 	memcpy(&k, key, sizeof(k));
 	if (!map64_get(&b->used, k, &ignored)) {
 		if (is_idle(b, o->last_ns))
-			bpf_map_delete_elem(bpf_map__fd(b->programs->skel->maps.owners), key);
+			bpf_map_delete_elem(b->maps[BOOK_OWNERS], key);
 		return 0;
 	}
 	s = array_add(&b->owners);
@@ -232,7 +246,7 @@ static int take_site(struct books *b, uint64_t key)
 	if (!s)
 		return -ENOMEM;
 	s->key = key;
-	if (bpf_map_lookup_elem(bpf_map__fd(b->programs->skel->maps.sites), &key, &s->site)) {
+	if (bpf_map_lookup_elem(b->maps[BOOK_SITES], &key, &s->site)) {
 		free(s); /* lost: the table was full */
 		return 0;
 	}
@@ -275,7 +289,7 @@ static int take_failure(struct books *b, const void *key, const void *value)
 	memcpy(&call, key, sizeof(call));
 	if (!map64_get(&b->used_more, call, &ignored)) {
 		if (is_idle(b, f->ns))
-			bpf_map_delete_elem(bpf_map__fd(b->programs->skel->maps.failures), key);
+			bpf_map_delete_elem(b->maps[BOOK_FAILURES], key);
 		return 0;
 	}
 	s = array_add(&b->failures);
@@ -305,7 +319,7 @@ static int drop_file_end(struct books *b, const void *key, const void *value)
 	memcpy(&id, key, sizeof(id));
 	memcpy(&ended, value, sizeof(ended));
 	if (!map64_get(&b->used_more, id, &ignored) && is_idle(b, ended))
-		bpf_map_delete_elem(bpf_map__fd(b->programs->skel->maps.file_ends), key);
+		bpf_map_delete_elem(b->maps[BOOK_FILE_ENDS], key);
 	return 0;
 }
 
@@ -348,9 +362,36 @@ static void bind_books(struct books *b)
 	s->unloads = b->unloads.items;
 	s->nr_unloads = b->unloads.nr;
 	s->modules = &b->modules;
-	s->missed_runs = programs_missed(b->programs);
-	s->sample_rate = b->programs->skel->bss->sample_mask + 1;
-	s->base_page = b->programs->plan->layout.base_page;
+	s->base_page = (uint32_t)sysconf(_SC_PAGESIZE);
+}
+
+static int read_maps(struct books *b)
+{
+	int err = each_entry(b, BOOK_PAGES, take_page);
+
+	if (!err)
+		err = each_entry(b, BOOK_OWNERS, take_owner);
+	if (!err)
+		err = take_sites(b);
+	if (!err)
+		err = each_entry(b, BOOK_FAILURES, take_failure);
+	if (!err)
+		err = each_entry(b, BOOK_UNLOADS, take_unload);
+	return err ? err : each_entry(b, BOOK_FILE_ENDS, drop_file_end);
+}
+
+/* What only the process knows whose programs they are. */
+static int read_programs(struct books *b)
+{
+	b->s.missed_runs = programs_missed(b->programs);
+	b->s.sample_rate = b->programs->skel->bss->sample_mask + 1;
+	return programs_stats(b->programs, b->s.stats);
+}
+
+static void find_own_maps(struct books *b)
+{
+	for (int i = 0; i < BOOKS; i++)
+		b->maps[i] = bpf_object__find_map_fd_by_name(b->programs->skel->obj, shelf[i].name);
 }
 
 /*
@@ -359,30 +400,23 @@ static void bind_books(struct books *b)
  */
 int books_read(struct books *b, const struct snapshot **out)
 {
-	struct pinleak_bpf *skel = b->programs->skel;
 	int err;
 
 	clear_books(b);
 	b->s.now_ns = now_ns();
 	err = read_modules(b);
-	if (!err)
+	if (!err && b->programs) {
+		find_own_maps(b);
 		err = programs_sweep(b->programs);
+	}
 	if (!err)
-		err = each_entry(b, skel->maps.pages, take_page);
-	if (!err)
-		err = each_entry(b, skel->maps.owners, take_owner);
-	if (!err)
-		err = take_sites(b);
-	if (!err)
-		err = each_entry(b, skel->maps.failures, take_failure);
-	if (!err)
-		err = each_entry(b, skel->maps.unloads, take_unload);
-	if (!err)
-		err = each_entry(b, skel->maps.file_ends, drop_file_end);
-	if (!err)
-		err = programs_stats(b->programs, b->s.stats);
+		err = read_maps(b);
+	if (!err && b->programs)
+		err = read_programs(b);
 	if (err)
-		return programs_fail(b->programs, err, "maps cannot be read: %s", strerror(-err));
+		return b->programs ? programs_fail(b->programs, err, "maps cannot be read: %s",
+						   strerror(-err))
+				   : err;
 	bind_books(b);
 	*out = &b->s;
 	return 0;
@@ -401,6 +435,20 @@ void books_open(struct books *b, struct programs *programs)
 	b->devices.size = sizeof(struct device);
 }
 
+int books_find(struct books *b)
+{
+	struct running_map maps[BOOKS];
+	int err;
+
+	books_open(b, NULL);
+	for (int i = 0; i < BOOKS; i++)
+		maps[i] = (struct running_map){shelf[i].name, shelf[i].key, shelf[i].value, -1};
+	err = running_find(maps, BOOKS, &b->watcher);
+	for (int i = 0; i < BOOKS; i++)
+		b->maps[i] = maps[i].fd;
+	return err;
+}
+
 void books_reset(struct books *b)
 {
 	map64_clear(&b->dead);
@@ -414,6 +462,8 @@ void books_reset(struct books *b)
 
 void books_close(struct books *b)
 {
+	for (int i = 0; i < BOOKS && b->watcher; i++)
+		close(b->maps[i]);
 	books_reset(b);
 	modgraph_free(&b->modules);
 	map64_free(&b->dead);

@@ -15,8 +15,21 @@ struct array {
 	size_t nr, room, size;
 };
 
+/* The maps the books are read from. */
+enum book {
+	BOOK_PAGES,
+	BOOK_OWNERS,
+	BOOK_SITES,
+	BOOK_FAILURES,
+	BOOK_UNLOADS,
+	BOOK_FILE_ENDS,
+	BOOKS,
+};
+
 struct books {
-	struct programs *programs;
+	struct programs *programs; /* NULL: they are another process's, see books_find() */
+	int maps[BOOKS];	   /* descriptors */
+	uint32_t watcher;	   /* the process whose books they are; 0: this one */
 	struct snapshot s;
 	struct array pages, owners, failures, unloads, sites, devices;
 	struct map64 device_at; /* device number, and 1 << 32 for a block device -> its place */
@@ -30,6 +43,12 @@ struct books {
 /* The programs must outlive the books, and be loaded for books_read(). */
 void books_open(struct books *b, struct programs *programs);
 void books_close(struct books *b);
+
+/*
+ * Opens the books of a pinleak that runs in another process: nothing of it is changed. -ENOENT:
+ * there is none; -EPROTO: it is of another version.
+ */
+int books_find(struct books *b);
 
 /* Forgets what belongs to one loading of the programs. */
 void books_reset(struct books *b);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "survey.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,12 +17,18 @@ int survey_open(struct survey *s)
 	int err = memory_open(&s->memory);
 
 	s->census.base_page = (uint64_t)sysconf(_SC_PAGESIZE);
-	return err ? err : scan_open(&s->scan, &s->memory);
+	if (!err)
+		err = scan_open(&s->scan, &s->memory);
+	if (err)
+		return err;
+	err = tracked_open(&s->tracked, s->grace_ns);
+	return err == -ENOENT ? 0 : err;
 }
 
 void survey_close(struct survey *s)
 {
 	census_free(&s->census);
+	tracked_close(&s->tracked);
 	memory_close(&s->memory);
 }
 
@@ -34,8 +41,11 @@ static int take(void *ctx, const struct folio *f)
 {
 	struct survey *s = ctx;
 	struct census_entry e = {.folio = f};
-	int err = census_add(&s->census, &e);
+	int err;
 
+	if (s->tracked.s)
+		tracked_describe(&s->tracked, &e);
+	err = census_add(&s->census, &e);
 	return !err && s->folio && f->pins > 0 ? s->folio(s->ctx, &e) : err;
 }
 
@@ -82,6 +92,40 @@ static const char *zone_name(struct survey *s, uint64_t zone)
 	return "unknown";
 }
 
+static void label_driver(struct survey *s, uint64_t number, struct census_label *out)
+{
+	const struct blame *b;
+
+	out->name = number == TRACKED_SEVERAL ? "claimed by several" : "pinned before tracking";
+	if (!s->tracked.s)
+		out->name = "not known: nobody tracks";
+	if (number < TRACKED_FIRST || number - TRACKED_FIRST >= s->tracked.nr_drivers)
+		return;
+	b = s->tracked.drivers[number - TRACKED_FIRST];
+	out->kind = blame_kind_name(b->kind);
+	out->name = b->driver;
+}
+
+/* The function through which the driver asked for the pins. */
+static void label_site(struct survey *s, uint64_t number, struct census_label *out)
+{
+	const struct snap_site *site;
+	char symbol[PL_SYM], module[MODGRAPH_NAME];
+
+	out->name = "not known";
+	if (!number || !s->tracked.s || number > s->tracked.s->nr_sites)
+		return;
+	site = s->tracked.s->sites[number - 1];
+	out->name = s->name;
+	for (uint32_t i = 0; i < site->site.nr && i < PL_FRAMES; i++) {
+		if (!blame_frame(site->site.sym[i], symbol, module))
+			continue;
+		snprintf(s->name, sizeof(s->name), module[0] ? "%s [%s]" : "%s", symbol, module);
+		if (!strcmp(module, site->blame.driver))
+			return;
+	}
+}
+
 void survey_label(void *survey, enum census_by by, uint64_t id, struct census_label *out)
 {
 	struct survey *s = survey;
@@ -90,6 +134,12 @@ void survey_label(void *survey, enum census_by by, uint64_t id, struct census_la
 	*out = (struct census_label){.name = s->name};
 	s->name[0] = '\0';
 	switch (by) {
+	case CENSUS_BY_DRIVER:
+		label_driver(s, id, out);
+		return;
+	case CENSUS_BY_SITE:
+		label_site(s, id, out);
+		return;
 	case CENSUS_BY_SIZE:
 		snprintf(s->name, sizeof(s->name), "%s each",
 			 units_bytes((double)(s->census.base_page << id), bytes));

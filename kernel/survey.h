@@ -9,16 +9,19 @@
 #include "../core/census.h"
 #include "memory.h"
 #include "scan.h"
+#include "tracked.h"
 
 struct survey {
 	struct memory memory;
 	struct scan scan;
 	struct census census;
-	double seconds; /* that the walk over the page structures took */
-	char name[64];	/* of the label asked for last */
+	struct tracked tracked; /* {0}: nobody tracks */
+	double seconds;		/* that the walk over the page structures took */
+	char name[160];		/* of the label asked for last */
 	/* set by the user */
-	uint32_t pid; /* only what this process has mapped; 0: everything */
-	bool plain;   /* look for references that nothing explains, too */
+	uint64_t grace_ns; /* a driver's time to release after its file's and process's end */
+	uint32_t pid;	   /* only what this process has mapped; 0: everything */
+	bool plain;	   /* look for references that nothing explains, too */
 	int (*progress)(void *ctx, uint64_t done, uint64_t all); /* see struct scan_visitor */
 	int (*folio)(void *ctx, const struct census_entry *e);	 /* each of them, or NULL */
 	void *ctx;
