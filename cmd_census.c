@@ -11,16 +11,21 @@
 #include "core/units.h"
 #include "kernel/ground.h"
 #include "kernel/survey.h"
+#include "kernel/verify.h"
 #include "kernel/vmstat.h"
 #include "render/census.h"
 
-enum { OPT_BY, OPT_PID, OPT_FOLIOS, OPT_FAIL, OPT_JSON };
+enum { OPT_BY, OPT_PID, OPT_FOLIOS, OPT_VERIFY, OPT_FAIL, OPT_JSON };
 
 static const struct option_row options[] = {
 	[OPT_BY] = {"by", "WHAT", "one table only, and all of it",
 		    "driver site process object mapping cgroup size node zone"},
 	[OPT_PID] = {"pid", "PID", "only what this process has mapped", NULL},
 	[OPT_FOLIOS] = {"folios", NULL, "each pinned folio, one JSON object a line", NULL},
+	[OPT_VERIFY] = {"verify", NULL,
+			"compare the records of the pinleak that tracks with\n"
+			"the page structures, twice",
+			NULL},
 	[OPT_FAIL] = {"fail", NULL, "exit with 1 when pins are found that nobody holds", NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object", NULL},
 	{0},
@@ -28,10 +33,11 @@ static const struct option_row options[] = {
 
 struct census_command {
 	enum census_by by; /* CENSUS_BYS: the usual tables */
-	bool folios, fail, json;
+	bool folios, verify, fail, json;
 	struct render render;
 	struct survey survey;
 	struct census_report report;
+	struct agreement agreement;
 	struct timespec began;
 	bool bar; /* a progress bar is on the terminal */
 };
@@ -94,6 +100,18 @@ static int read_counters(struct census_report *r)
 	return 0;
 }
 
+/* Nobody to verify is an answer too. */
+static int verify(struct census_command *c)
+{
+	int err = verify_running(&c->survey.scan, &c->agreement);
+
+	if (!err)
+		c->report.agreement = &c->agreement;
+	else if (err == -ENOENT)
+		fprintf(stderr, "pinleak: nothing to verify: no pinleak tracks now\n");
+	return err == -ENOENT ? 0 : err;
+}
+
 static int look(struct census_command *c)
 {
 	struct survey *s = &c->survey;
@@ -111,6 +129,8 @@ static int look(struct census_command *c)
 	if (!err)
 		err = survey_look(s);
 	clear_progress(c);
+	if (!err && c->verify)
+		err = verify(c);
 	c->report.seconds = s->seconds;
 	c->report.looked = s->scan.looked;
 	c->report.holes = s->scan.holes;
@@ -158,6 +178,9 @@ static int set_option(const struct command *self, int option, const char *value,
 		return STATUS_OK;
 	case OPT_FOLIOS:
 		c->folios = true;
+		return STATUS_OK;
+	case OPT_VERIFY:
+		c->verify = true;
 		return STATUS_OK;
 	case OPT_FAIL:
 		c->fail = true;

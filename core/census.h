@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agree.h"
 #include "folio.h"
 #include "map64.h"
 
@@ -125,13 +126,14 @@ struct census_report {
 	uint64_t now_ns;
 	const struct census *census;
 	void (*label)(void *ctx, enum census_by by, uint64_t id, struct census_label *out);
-	void *ctx;	     /* of label() */
-	double seconds;	     /* the walk took */
-	uint64_t looked;     /* page frames */
-	uint64_t holes;	     /* page frames without a struct page */
-	uint64_t memory;     /* bytes, in all */
-	int64_t outstanding; /* pins, by the kernel's counters */
-	bool looked_twice;   /* the suspects were looked at again after the grace time */
+	void *ctx;			   /* of label() */
+	double seconds;			   /* the walk took */
+	uint64_t looked;		   /* page frames */
+	uint64_t holes;			   /* page frames without a struct page */
+	uint64_t memory;		   /* bytes, in all */
+	int64_t outstanding;		   /* pins, by the kernel's counters */
+	const struct agreement *agreement; /* NULL: not asked for, or nobody tracks */
+	bool looked_twice; /* the suspects were looked at again after the grace time */
 };
 
 const char *census_by_name(enum census_by by);

@@ -90,6 +90,25 @@ static void put_odd(const struct render *r, const char *what, const struct censu
 			units_bytes((double)s->bytes, bytes));
 }
 
+static void put_agreement(const struct render *r, const struct agreement *a)
+{
+	char n[UNITS_ROOM];
+
+	if (!a)
+		return;
+	fprintf(r->to, "  the %s records of process %" PRIu32, units_count((int64_t)a->records, n),
+		a->pid);
+	if (!a->no_pin && !a->unattributed) {
+		fprintf(r->to, " agree with the page structures\n");
+		return;
+	}
+	fprintf(r->to, " do not agree with the page structures:\n");
+	fprintf(r->to, "    %s claim pins that are not there\n",
+		units_count((int64_t)a->no_pin, n));
+	fprintf(r->to, "    %s pins are on folios beyond what is recorded\n",
+		units_count((int64_t)a->unattributed, n));
+}
+
 void render_census_text(const struct render *r, const struct census_report *c, enum census_by by)
 {
 	static const enum census_by most_wanted[] = {CENSUS_BY_DRIVER, CENSUS_BY_PROCESS,
@@ -100,6 +119,7 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 	put_odd(r, "where memory must stay movable: pins", &c->census->must_move);
 	put_odd(r, "more released than taken: a count below zero", &c->census->negative);
 	put_odd(r, "more than 1,024 references, which are no pins,", &c->census->many_refs);
+	put_agreement(r, c->agreement);
 	if (!c->census->all.folios)
 		return;
 	if (by != CENSUS_BYS) {
@@ -165,6 +185,15 @@ static json_t *table_object(const struct census_report *c, enum census_by by)
 	return json_pack("{s:o, s:o}", "rows", rows, "others", sum_object(&t->others));
 }
 
+static json_t *agreement_object(const struct agreement *a)
+{
+	if (!a)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I}", "pid", (json_int_t)a->pid, "records",
+			 (json_int_t)a->records, "without_pin", (json_int_t)a->no_pin,
+			 "unattributed_pins", (json_int_t)a->unattributed);
+}
+
 void render_census_json(const struct render *r, const struct census_report *c)
 {
 	json_t *o = json_event(r, "census", c->now_ns);
@@ -180,6 +209,7 @@ void render_census_json(const struct render *r, const struct census_report *c)
 	json_object_set_new(o, "must_move", sum_object(&c->census->must_move));
 	json_object_set_new(o, "negative", sum_object(&c->census->negative));
 	json_object_set_new(o, "many_references", sum_object(&c->census->many_refs));
+	json_object_set_new(o, "verify", agreement_object(c->agreement));
 	for (int by = 0; by < CENSUS_BYS; by++) {
 		snprintf(key, sizeof(key), "by_%s", census_by_name((enum census_by)by));
 		json_object_set_new(o, key, table_object(c, (enum census_by)by));
