@@ -193,6 +193,18 @@ int btfq_offset(const struct btf *btf, const char *type, const char *member)
 	return bits < 0 || bits / 8 > INT_MAX ? -1 : (int)(bits / 8);
 }
 
+bool btfq_fields(const struct btf *btf, const struct btfq_field *fields, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		int at = btfq_offset(btf, fields[i].type, fields[i].member);
+
+		if (at < 0)
+			return false;
+		*fields[i].at = (uint32_t)at;
+	}
+	return true;
+}
+
 int btfq_size(const struct btf *btf, const char *type)
 {
 	const struct btf_type *t = struct_type(btf, type);

@@ -4,6 +4,7 @@
 #define PINLEAK_KERNEL_BTFQ_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct btf;
@@ -37,6 +38,13 @@ enum btfq_return btfq_returns(const struct btf *btf, const struct btf_type *prot
 
 /* Byte offset of a member, looked up through anonymous members too; -1 when there is none. */
 int btfq_offset(const struct btf *btf, const char *type, const char *member);
+
+/* Asks for the offsets of many members at once; false when one of them is not there. */
+struct btfq_field {
+	const char *type, *member;
+	uint32_t *at;
+};
+bool btfq_fields(const struct btf *btf, const struct btfq_field *fields, size_t nr);
 
 /* sizeof(struct type), or -1. */
 int btfq_size(const struct btf *btf, const char *type);
