@@ -93,7 +93,7 @@ bool loss_any(const struct report_loss *loss)
 	static const enum pl_stat lost[] = {PL_LOST_PAGES, PL_LOST_BUSY,    PL_LOST_STACK,
 					    PL_LOST_SITES, PL_LOST_OWNERS,  PL_LOST_FILES,
 					    PL_LOST_CALLS, PL_REL_UNTRACED, PL_SLOTS_FULL,
-					    PL_CONTENDED,  PL_TRUNC_STACK};
+					    PL_CONTENDED,  PL_TRUNC_STACK,  PL_LOST_TREE};
 
 	for (size_t i = 0; i < sizeof(lost) / sizeof(*lost); i++)
 		if (loss->stats[lost[i]])
