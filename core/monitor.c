@@ -112,6 +112,7 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->to = to;
 	m->ctx = ctx;
 	m->ledger.grace_ns = config->grace_ns;
+	m->ledger.tree_only = config->tree_only;
 	m->sample_rate = 1;
 	if (config->track == TRACK_ALWAYS) {
 		m->wanted = config->lowest;
@@ -240,6 +241,11 @@ const char *monitor_reason(const struct monitor *m)
 bool monitor_wants_exact(const struct monitor *m)
 {
 	return m->level != LEVEL_COUNTERS || detect_is_curious(&m->detect);
+}
+
+const struct ledger *monitor_ledger(const struct monitor *m)
+{
+	return &m->ledger;
 }
 
 uint32_t monitor_leaking(const struct monitor *m)
