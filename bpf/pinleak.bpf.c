@@ -33,6 +33,7 @@ const volatile struct pl_layout layout = {};
 const volatile __u8 syscall_file_arg[PL_SYSCALLS] = {}; /* argument number + 1, 0: none */
 const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
 const volatile __u32 own_tgid = 0;
+const volatile __u8 follows = 0; /* what our children and their descendants pin is marked */
 
 /* Calibrated or chosen while running. */
 __u64 foll_pin = 0;	/* FOLL_PIN of this kernel */
@@ -158,6 +159,17 @@ struct {
 	__type(key, struct unload_key);
 	__type(value, struct pl_unload);
 } unloads SEC(".maps");
+
+/*
+ * The processes that are followed: thread group -> its start (CLOCK_BOOTTIME). Preallocated: a
+ * process must not get away because memory is short. Room for more is made before loading.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} tree SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -377,12 +389,21 @@ static __always_inline __u64 file_id(__u64 file)
 	return id;
 }
 
+/* Numbers are given out again; with the start they are one process's for ever. */
+static __always_inline int is_followed(__u32 tgid, __u64 start_ns)
+{
+	__u64 *started = follows ? bpf_map_lookup_elem(&tree, &tgid) : 0;
+
+	return started && *started == start_ns;
+}
+
 static __always_inline void owner_process(struct pl_owner *o, struct task_struct *task)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 
 	o->tgid = BPF_CORE_READ(task, tgid);
 	o->start_ns = BPF_CORE_READ(leader, start_boottime);
+	o->tree = is_followed(o->tgid, o->start_ns);
 	bpf_probe_read_kernel_str(o->comm, sizeof(o->comm), leader->comm);
 }
 
@@ -1206,6 +1227,46 @@ int module_unloaded(__u64 *ctx)
 		bpf_probe_read_kernel_str(u.srcversion, sizeof(u.srcversion),
 					  BPF_CORE_READ(mod, srcversion));
 	map_put(&unloads, &key, &u, BPF_ANY);
+	return 0;
+}
+
+/* ---- the tree of processes ------------------------------------------------------------ */
+
+/*
+ * kernel_clone() has made a task that does not run yet. Our own children are followed, and the
+ * children of those who are.
+ */
+SEC("tp_btf/sched_process_fork")
+int process_forked(__u64 *ctx)
+{
+	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
+	__u32 from = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
+	__u64 start_ns = BPF_CORE_READ(child, start_boottime);
+
+	if (from == tgid) /* a thread */
+		return 0;
+	if (from != own_tgid &&
+	    !is_followed(from, BPF_CORE_READ(parent, group_leader, start_boottime)))
+		return 0;
+	if (map_put(&tree, &tgid, &start_ns, BPF_ANY))
+		count(PL_LOST_TREE, 1);
+	return 0;
+}
+
+/*
+ * Not at sched_process_exit: files are closed after it, and a worker may still pin for the
+ * process. When another thread than the first one has called execve(), de_thread() gave it the
+ * number and the start of the first, which goes with another number.
+ */
+SEC("tp_btf/sched_process_free")
+int process_freed(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+
+	if ((__u32)BPF_CORE_READ(task, pid) == tgid &&
+	    is_followed(tgid, BPF_CORE_READ(task, start_boottime)))
+		bpf_map_delete_elem(&tree, &tgid);
 	return 0;
 }
 

@@ -131,7 +131,7 @@ struct pl_owner {
 	__u32 rdev;  /* the kernel's dev_t, 0 when not a device file */
 	__u16 mode;  /* inode mode */
 	__u8 worker; /* taken by a kernel thread */
-	__u8 pad;
+	__u8 tree;   /* the process is in the tree that is followed */
 	char comm[PL_COMM];
 };
 
@@ -174,6 +174,7 @@ enum pl_stat {
 	PL_TRUNC_STACK,	 /* stacks deeper than PL_FRAMES */
 	PL_CONTENDED,	 /* records torn by two processors at once */
 	PL_SLOTS_FULL,	 /* claims beyond PL_SLOTS on one folio */
+	PL_LOST_TREE,	 /* processes not followed: table full */
 	PL_STATS,
 };
 

@@ -263,6 +263,8 @@ static void add_claim(const struct ledger *l, const struct snapshot *s, struct c
 	if (!c->site[i])
 		return; /* lost: it stays innocent */
 	claim->driver = driver_number(&c->site[i]->blame);
+	if (l->tree_only && !c->owner[i]->owner.tree)
+		return; /* innocent, so that what it may have left is not blamed on the tree */
 	if (!c->site[i]->blame.keeps)
 		c->bad[i] = bad_refs(l, s, p, slot);
 	c->evidence[i] = owner_evidence(l, s, c->owner[i], c->site[i]);
@@ -325,6 +327,31 @@ static int book_guilt(struct ledger *l, const struct snapshot *s, const struct c
 	return 0;
 }
 
+static void latest(uint64_t *due_ns, uint64_t now_ns, uint64_t since, uint64_t grace)
+{
+	if (since && since + grace > now_ns && since + grace > *due_ns)
+		*due_ns = since + grace;
+}
+
+/* Pins of the tree that are not proved: may somebody hold them, and will time tell? */
+static void book_tree(struct ledger *l, const struct snapshot *s, const struct case_file *c,
+		      uint32_t i)
+{
+	const struct snap_owner *o = c->owner[i];
+	uint32_t left = c->result.rest[i];
+	uint32_t guilty = c->proof.claim[i].guilty - c->result.proved[i];
+	uint64_t grace;
+
+	if (!left || !o || !o->owner.tree)
+		return;
+	grace = grace_of(l, o->owner.site);
+	l->tree_unproved += left < guilty ? left : guilty;
+	l->tree_held += left > guilty ? left - guilty : 0;
+	latest(&l->tree_due_ns, s->now_ns, o->file_end_ns, grace);
+	if (!o->owner.file_id || o->file_end_ns)
+		latest(&l->tree_due_ns, s->now_ns, o->dead_ns, grace);
+}
+
 /* Pins of a folio that a claim may have left. */
 static uint32_t claim_left(const struct pl_page *p, const struct pl_slot *slot)
 {
@@ -336,13 +363,26 @@ static uint32_t claim_left(const struct pl_page *p, const struct pl_slot *slot)
 static int book_claim(struct ledger *l, const struct snapshot *s, const struct case_file *c,
 		      uint32_t i)
 {
-	const struct pl_page *p = &c->page->page;
-
+	book_tree(l, s, c, i);
 	if (c->result.proved[i])
 		return book_guilt(l, s, c, i);
-	if (!c->owner[i] || c->proof.claim[i].guilty)
+	if (!c->owner[i] || c->proof.claim[i].guilty || !c->result.rest[i])
 		return 0;
-	return hold(l, c->owner[i], c->site[i], claim_left(p, &p->slot[i]));
+	return hold(l, c->owner[i], c->site[i], c->result.rest[i]);
+}
+
+static void book_torn(struct ledger *l, const struct snapshot *s, const struct pl_page *p)
+{
+	bool tree = false;
+
+	l->torn += p->pins;
+	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS; i++) {
+		const struct snap_owner *o = owner_of(s, p->slot[i].owner);
+
+		tree |= o && o->owner.tree;
+	}
+	if (tree)
+		l->tree_unproved += p->pins;
 }
 
 static int book_page(struct ledger *l, const struct snapshot *s, const struct snap_page *page)
@@ -354,7 +394,7 @@ static int book_page(struct ledger *l, const struct snapshot *s, const struct sn
 		return 0; /* released since the sweep began */
 	l->pins += page->page.pins;
 	if (page->page.torn) {
-		l->torn += page->page.pins;
+		book_torn(l, s, &page->page);
 		return 0;
 	}
 	open_case(l, s, page, &c);
@@ -419,6 +459,7 @@ int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 
 	l->nr_findings = l->nr_holdings = 0;
 	l->pins = l->proved = l->held = l->ambiguous = l->base = l->torn = 0;
+	l->tree_held = l->tree_unproved = l->tree_due_ns = 0;
 	map64_clear(&l->scratch);
 	for (size_t i = 0; i < s->nr_pages && !err; i++)
 		err = book_page(l, s, &s->pages[i]);

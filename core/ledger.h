@@ -59,6 +59,7 @@ struct ledger {
 	/* set by the user */
 	uint64_t grace_ns;
 	uint64_t epoch_ns;
+	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
 	/* results of ledger_evaluate() */
 	struct finding *findings;
 	size_t nr_findings;
@@ -70,6 +71,10 @@ struct ledger {
 	uint64_t ambiguous; /* claimed by several: leaked or held */
 	uint64_t base;	    /* there before tracking: nobody knows whose */
 	uint64_t torn;	    /* on records that two processors tore */
+	/* of the tree, at most, beyond what is proved */
+	uint64_t tree_held;	/* somebody may rightly hold them */
+	uint64_t tree_unproved; /* nobody may, but it is not sure that they are the tree's */
+	uint64_t tree_due_ns;	/* when the last grace time that runs for some ends; 0: none does */
 	/* kept between evaluations */
 	struct map64 waiting; /* owner -> pins left after its file ended */
 	struct map64 delays;  /* site -> slowest release after the end seen, in ms */

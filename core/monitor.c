@@ -93,7 +93,7 @@ bool loss_any(const struct report_loss *loss)
 	static const enum pl_stat lost[] = {PL_LOST_PAGES, PL_LOST_BUSY,    PL_LOST_STACK,
 					    PL_LOST_SITES, PL_LOST_OWNERS,  PL_LOST_FILES,
 					    PL_LOST_CALLS, PL_REL_UNTRACED, PL_SLOTS_FULL,
-					    PL_CONTENDED,  PL_TRUNC_STACK};
+					    PL_CONTENDED,  PL_TRUNC_STACK,  PL_LOST_TREE};
 
 	for (size_t i = 0; i < sizeof(lost) / sizeof(*lost); i++)
 		if (loss->stats[lost[i]])
@@ -112,6 +112,7 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->to = to;
 	m->ctx = ctx;
 	m->ledger.grace_ns = config->grace_ns;
+	m->ledger.tree_only = config->tree_only;
 	m->sample_rate = 1;
 	if (config->track == TRACK_ALWAYS) {
 		m->wanted = config->lowest;
@@ -240,6 +241,11 @@ const char *monitor_reason(const struct monitor *m)
 bool monitor_wants_exact(const struct monitor *m)
 {
 	return m->level != LEVEL_COUNTERS || detect_is_curious(&m->detect);
+}
+
+const struct ledger *monitor_ledger(const struct monitor *m)
+{
+	return &m->ledger;
 }
 
 uint32_t monitor_leaking(const struct monitor *m)

@@ -23,6 +23,7 @@ struct monitor_config {
 	enum level lowest; /* the level tracking starts with: light, or deep */
 	uint64_t grace_ns;
 	uint64_t settle_ns; /* quiet for so long: tracking goes off */
+	bool tree_only;	    /* only the tree of processes that is followed is judged */
 };
 
 struct monitor;
@@ -57,6 +58,9 @@ bool monitor_wants_exact(const struct monitor *m);
 
 /* Updates of verdicts, losses and the summary. */
 void monitor_finish(struct monitor *m, uint64_t now_ns);
+
+/* The books of the last step that had some. */
+const struct ledger *monitor_ledger(const struct monitor *m);
 
 /* Drivers that were found to leak. */
 uint32_t monitor_leaking(const struct monitor *m);

@@ -74,6 +74,7 @@ struct report_held {
 	uint64_t now_ns;
 	const struct holding *holding;
 	int64_t rise; /* pins, since it was first seen */
+	bool remains; /* it is what a run has left, which need not grow */
 };
 
 /* Each a number of things lost since tracking began. */

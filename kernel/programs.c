@@ -47,11 +47,12 @@ static const int file_syscalls[] = {
 	SYS_recvfrom, SYS_bind,	      SYS_getsockopt, SYS_io_uring_register,
 };
 
-static void fill_rodata(struct programs *ps)
+static void fill_rodata(struct programs *ps, const struct programs_room *room)
 {
 	struct pinleak_bpf__rodata *ro = ps->skel->rodata;
 
 	ro->layout = ps->plan->layout;
+	ro->follows = room->processes > 0;
 	ro->own_tgid = (uint32_t)getpid();
 	for (size_t i = 0; i < ps->plan->nr; i++) {
 		const struct plan_entry *e = &ps->plan->entries[i];
@@ -142,7 +143,14 @@ static int add_entry(struct programs *ps, const struct plan_entry *e)
 	}
 }
 
-static int choose_programs(struct programs *ps)
+static int follow_tree(struct programs *ps)
+{
+	int err = add_program(ps, ps->skel->progs.process_forked, NULL, LEVEL_LIGHT);
+
+	return err ? err : add_program(ps, ps->skel->progs.process_freed, NULL, LEVEL_LIGHT);
+}
+
+static int choose_programs(struct programs *ps, const struct programs_room *room)
 {
 	struct bpf_program *p;
 	int err = 0;
@@ -154,6 +162,8 @@ static int choose_programs(struct programs *ps)
 	for (size_t i = 0; i < ps->plan->nr && !err; i++)
 		if (ps->plan->entries[i].state == PLAN_HOOK)
 			err = add_entry(ps, &ps->plan->entries[i]);
+	if (!err && room->processes)
+		err = follow_tree(ps);
 	return err ? err : add_program(ps, ps->skel->progs.module_unloaded, NULL, LEVEL_LIGHT);
 }
 
@@ -191,7 +201,7 @@ static int verbose(enum libbpf_print_level level, const char *format, va_list ar
 	return vfprintf(stderr, format, args);
 }
 
-int programs_load(struct programs *ps, const struct plan *plan, uint32_t table_size)
+int programs_load(struct programs *ps, const struct plan *plan, const struct programs_room *room)
 {
 	int err;
 
@@ -201,11 +211,13 @@ int programs_load(struct programs *ps, const struct plan *plan, uint32_t table_s
 	if (!ps->skel)
 		return programs_fail(ps, -errno, "the programs cannot be opened: %s",
 				     strerror(errno));
-	err = choose_programs(ps);
+	err = choose_programs(ps, room);
 	if (err)
 		return err;
-	fill_rodata(ps);
-	bpf_map__set_max_entries(ps->skel->maps.pages, table_size);
+	fill_rodata(ps, room);
+	bpf_map__set_max_entries(ps->skel->maps.pages, room->folios);
+	if (room->processes)
+		bpf_map__set_max_entries(ps->skel->maps.tree, room->processes);
 	err = pinleak_bpf__load(ps->skel);
 	if (err)
 		return programs_fail(ps, err, "the kernel refuses the programs: %s",
@@ -288,6 +300,13 @@ void programs_arm(struct programs *ps)
 void programs_go_deep(struct programs *ps, bool deep)
 {
 	ps->skel->bss->deep = deep;
+}
+
+bool programs_follow(const struct programs *ps, uint32_t tgid)
+{
+	uint64_t start_ns;
+
+	return ps->skel && !bpf_map_lookup_elem(bpf_map__fd(ps->skel->maps.tree), &tgid, &start_ns);
 }
 
 /* ---- what they counted ---------------------------------------------------------------- */

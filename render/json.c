@@ -256,7 +256,7 @@ static void fill_loss(json_t *o, const struct report_loss *l)
 		{"stacks_truncated", PL_TRUNC_STACK},  {"sites_table_full", PL_LOST_SITES},
 		{"owners_table_full", PL_LOST_OWNERS}, {"files_table_full", PL_LOST_FILES},
 		{"calls_table_full", PL_LOST_CALLS},   {"releases_untraced", PL_REL_UNTRACED},
-		{"records_torn", PL_CONTENDED},
+		{"records_torn", PL_CONTENDED},        {"processes_table_full", PL_LOST_TREE},
 	};
 
 	json_object_set_new(o, "error",

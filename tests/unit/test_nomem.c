@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/gate.h"
 #include "core/monitor.h"
 #include "nomem.h"
 
@@ -81,6 +82,37 @@ static void test_map64_keeps_what_it_has_when_it_cannot_grow(void **state)
 {
 	(void)state;
 	assert_int_equal(fail_each(fill_map, NULL), 7);
+}
+
+/* ---- the gate ------------------------------------------------------------------------- */
+
+static int fill_gate(void *arg)
+{
+	struct gate g = {0};
+	int err = 0;
+
+	(void)arg;
+	for (int i = 0; i < 20 && !err; i++) {
+		struct blame driver = {.kind = BLAME_MODULE};
+		struct finding f = {.driver = &driver, .pins = 1};
+		struct gate_leak *leak;
+		char text[16];
+
+		snprintf(driver.driver, sizeof(driver.driver), "d%d", i);
+		snprintf(text, sizeof(text), "d%d=1", i);
+		err = gate_allow(&g, text);
+		if (!err)
+			err = gate_verdict(&g, &f, &leak);
+	}
+	assert_false(gate_is_shut(&g)); /* an allowance comes before its leak */
+	gate_free(&g);
+	return err;
+}
+
+static void test_the_gate_keeps_what_it_has_when_it_cannot_grow(void **state)
+{
+	(void)state;
+	assert_int_equal(fail_each(fill_gate, NULL), 4);
 }
 
 /* ---- the ledger ----------------------------------------------------------------------- */
@@ -249,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_modgraph_is_empty_when_memory_runs_out),
 		cmocka_unit_test(test_map64_keeps_what_it_has_when_it_cannot_grow),
+		cmocka_unit_test(test_the_gate_keeps_what_it_has_when_it_cannot_grow),
 		cmocka_unit_test(test_ledger_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_a_ledger_goes_on_after_a_failure),
 		cmocka_unit_test(test_monitor_says_so_when_memory_runs_out),
