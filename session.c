@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/survey.h"
 #include "render/render.h"
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -86,6 +87,18 @@ static int raise_level(struct session *s, enum level level)
 	return err;
 }
 
+/* What the books begin with. Without it they are as good, only nobody knows of what was before. */
+static void take_census(struct session *s)
+{
+	struct survey survey = {0};
+	int err = survey_open(&survey);
+
+	if (!err)
+		err = survey_count(&survey);
+	monitor_pinned(s->monitor, err ? NULL : &survey.census.all);
+	survey_close(&survey);
+}
+
 int session_change_level(struct session *s)
 {
 	enum level from = session_level(s), to = monitor_wanted(s->monitor);
@@ -95,6 +108,8 @@ int session_change_level(struct session *s)
 		return 0;
 	err = to == LEVEL_COUNTERS ? tracker_set_level(s->tracker, to) : raise_level(s, to);
 	if (!err) {
+		if (from == LEVEL_COUNTERS)
+			take_census(s);
 		monitor_level_is(s->monitor,
 				 to == LEVEL_COUNTERS ? &s->sample : tracker_base(s->tracker), to,
 				 monitor_reason(s->monitor));

@@ -66,6 +66,8 @@ struct monitor {
 	int64_t untracked_rise;	 /* of outstanding pins, in all the time without tracking */
 	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
+	struct census_sum pinned; /* when tracking began */
+	bool pinned_known;
 	struct accused accused[DRIVERS_MAX];
 	uint32_t nr_accused;
 	struct grower growers[HELD_MAX];
@@ -180,13 +182,23 @@ static void close_books(struct monitor *m)
 	}
 }
 
+void monitor_pinned(struct monitor *m, const struct census_sum *pinned)
+{
+	m->pinned_known = pinned != NULL;
+	if (pinned)
+		m->pinned = *pinned;
+}
+
 void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
 		      const char *reason)
 {
 	struct report_state r = {.now_ns = sample->now_ns,
 				 .from = m->level,
 				 .to = level,
-				 .reason = reason};
+				 .reason = reason,
+				 .pinned = m->pinned_known && m->level == LEVEL_COUNTERS
+						   ? &m->pinned
+						   : NULL};
 
 	m->last = *sample;
 	if (m->level == LEVEL_COUNTERS && level != LEVEL_COUNTERS) {
@@ -567,6 +579,7 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		.leaks = leaks,
 		.highest = m->highest,
 		.tracking_failed = monitor_is_blind(m),
+		.pinned = m->pinned_known ? &m->pinned : NULL,
 		.loss = m->tracked ? &loss : NULL,
 		.ledger = m->books_open ? &m->ledger : NULL,
 	};

@@ -46,6 +46,12 @@ enum level monitor_wanted(const struct monitor *m);
 /* Why it is wanted; valid until the next step. */
 const char *monitor_reason(const struct monitor *m);
 
+/*
+ * What was pinned on the whole machine when tracking began: a census as the base of the books. To
+ * be told before the level is; NULL when it could not be looked.
+ */
+void monitor_pinned(struct monitor *m, const struct census_sum *pinned);
+
 /* The level is on now, for this reason; the counters were read when its hooks were in place. */
 void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
 		      const char *reason);

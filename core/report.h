@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "census.h"
 #include "ledger.h"
 
 enum level { LEVEL_COUNTERS, LEVEL_LIGHT, LEVEL_DEEP };
@@ -46,6 +47,7 @@ struct report_state {
 	enum level from;
 	enum level to;
 	const char *reason;
+	const struct census_sum *pinned; /* then, on the whole machine; NULL: not looked */
 };
 
 struct report_suspicion {
@@ -105,9 +107,10 @@ struct report_summary {
 	uint64_t leaked_pins; /* by all of them */
 	uint64_t leaked_bytes;
 	enum level highest;
-	bool tracking_failed;		/* wanted and not to be had */
-	const struct report_loss *loss; /* NULL: never tracked */
-	const struct ledger *ledger;	/* NULL: not tracking now */
+	bool tracking_failed;		 /* wanted and not to be had */
+	const struct census_sum *pinned; /* when tracking began last; NULL: not looked */
+	const struct report_loss *loss;	 /* NULL: never tracked */
+	const struct ledger *ledger;	 /* NULL: not tracking now */
 };
 
 /* All functions must be there; the arguments live only as long as the call. */

@@ -104,15 +104,34 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-int survey_look(struct survey *s)
+static int walk(struct survey *s, uint32_t why, int (*each)(void *ctx, const struct folio *f))
 {
-	struct scan_visitor visitor = {.ctx = s, .each = take, .progress = tell};
-	uint32_t why = PL_FOUND_PINNED | PL_FOUND_NEGATIVE | (s->plain ? PL_FOUND_UNMAPPED : 0);
+	struct scan_visitor visitor = {.ctx = s, .each = each, .progress = tell};
 	double began = now_s();
 	int err = scan_run(&s->scan, why, &visitor);
 
 	s->seconds = now_s() - began;
 	return err;
+}
+
+int survey_look(struct survey *s)
+{
+	return walk(s, PL_FOUND_PINNED | PL_FOUND_NEGATIVE | (s->plain ? PL_FOUND_UNMAPPED : 0),
+		    take);
+}
+
+static int count(void *ctx, const struct folio *f)
+{
+	struct survey *s = ctx;
+
+	if (f->pins > 0)
+		census_sum_add(&s->census.all, (uint64_t)f->pins, s->census.base_page << f->order);
+	return 0;
+}
+
+int survey_count(struct survey *s)
+{
+	return walk(s, PL_FOUND_PINNED, count);
 }
 
 /* ---- names ------------------------------------------------------------------------------ */

@@ -42,6 +42,9 @@ const char *survey_error(const struct survey *s);
 /* Walks all page structures and draws up the census. -errno, or what progress() returned. */
 int survey_look(struct survey *s);
 
+/* The same, for the sums alone: no folio is asked whose it is. */
+int survey_count(struct survey *s);
+
 /* A struct census_report's label(); the survey is the context. */
 void survey_label(void *survey, enum census_by by, uint64_t id, struct census_label *out);
 

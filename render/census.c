@@ -135,21 +135,6 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 
 /* ---- JSON ------------------------------------------------------------------------------- */
 
-static void add_sum(json_t *o, const struct census_sum *s)
-{
-	json_object_set_new(o, "pins", json_integer((json_int_t)s->pins));
-	json_object_set_new(o, "folios", json_integer((json_int_t)s->folios));
-	json_object_set_new(o, "bytes", json_integer((json_int_t)s->bytes));
-}
-
-static json_t *sum_object(const struct census_sum *s)
-{
-	json_t *o = json_object();
-
-	add_sum(o, s);
-	return o;
-}
-
 static json_t *row_object(const struct census_report *c, enum census_by by,
 			  const struct census_row *row)
 {
@@ -182,7 +167,7 @@ static json_t *row_object(const struct census_report *c, enum census_by by,
 		snprintf(hex, sizeof(hex), "0x%" PRIx64, row->end);
 		json_object_set_new(o, "end", json_string(hex));
 	}
-	add_sum(o, &row->sum);
+	json_object_update_new(o, json_sum(&row->sum));
 	return o;
 }
 
@@ -193,7 +178,7 @@ static json_t *table_object(const struct census_report *c, enum census_by by)
 
 	for (size_t i = 0; i < t->nr; i++)
 		json_array_append_new(rows, row_object(c, by, &t->rows[i]));
-	return json_pack("{s:o, s:o}", "rows", rows, "others", sum_object(&t->others));
+	return json_pack("{s:o, s:o}", "rows", rows, "others", json_sum(&t->others));
 }
 
 static json_t *agreement_object(const struct agreement *a)
@@ -210,16 +195,16 @@ void render_census_json(const struct render *r, const struct census_report *c)
 	json_t *o = json_event(r, "census", c->now_ns);
 	char key[32];
 
-	add_sum(o, &c->census->all);
+	json_object_update_new(o, json_sum(&c->census->all));
 	json_object_set_new(o, "memory_total", json_integer((json_int_t)c->memory));
 	json_object_set_new(o, "outstanding", json_integer(c->outstanding));
 	json_object_set_new(o, "pages_looked_at", json_integer((json_int_t)c->looked));
 	json_object_set_new(o, "pages_absent", json_integer((json_int_t)c->holes));
 	json_object_set_new(o, "seconds", json_real(c->seconds));
-	json_object_set_new(o, "unmapped", sum_object(&c->census->unmapped));
-	json_object_set_new(o, "must_move", sum_object(&c->census->must_move));
-	json_object_set_new(o, "negative", sum_object(&c->census->negative));
-	json_object_set_new(o, "many_references", sum_object(&c->census->many_refs));
+	json_object_set_new(o, "unmapped", json_sum(&c->census->unmapped));
+	json_object_set_new(o, "must_move", json_sum(&c->census->must_move));
+	json_object_set_new(o, "negative", json_sum(&c->census->negative));
+	json_object_set_new(o, "many_references", json_sum(&c->census->many_refs));
 	json_object_set_new(o, "verify", agreement_object(c->agreement));
 	for (int by = 0; by < CENSUS_BYS; by++) {
 		snprintf(key, sizeof(key), "by_%s", census_by_name((enum census_by)by));

@@ -49,6 +49,12 @@ static json_t *error_object(uint32_t code)
 			 "message", e->message);
 }
 
+json_t *json_sum(const struct census_sum *s)
+{
+	return json_pack("{s:I, s:I, s:I}", "pins", (json_int_t)s->pins, "folios",
+			 (json_int_t)s->folios, "bytes", (json_int_t)s->bytes);
+}
+
 static void on_sample(void *ctx, const struct report_sample *s)
 {
 	const struct render *r = ctx;
@@ -85,6 +91,7 @@ static void on_state(void *ctx, const struct report_state *s)
 	json_object_set_new(o, "from", json_string(level_name(s->from)));
 	json_object_set_new(o, "to", json_string(level_name(s->to)));
 	json_object_set_new(o, "reason", json_text_or_null(s->reason));
+	json_object_set_new(o, "pinned", s->pinned ? json_sum(s->pinned) : json_null());
 	json_put(r, o);
 }
 
@@ -256,7 +263,7 @@ static void fill_loss(json_t *o, const struct report_loss *l)
 		{"stacks_truncated", PL_TRUNC_STACK},  {"sites_table_full", PL_LOST_SITES},
 		{"owners_table_full", PL_LOST_OWNERS}, {"files_table_full", PL_LOST_FILES},
 		{"calls_table_full", PL_LOST_CALLS},   {"releases_untraced", PL_REL_UNTRACED},
-		{"records_torn", PL_CONTENDED},        {"processes_table_full", PL_LOST_TREE},
+		{"records_torn", PL_CONTENDED},	       {"processes_table_full", PL_LOST_TREE},
 	};
 
 	json_object_set_new(o, "error",
@@ -320,6 +327,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 					      (json_int_t)s->ledger->ambiguous, "before",
 					      (json_int_t)s->ledger->base, "torn",
 					      (json_int_t)s->ledger->torn));
+	json_object_set_new(o, "pinned_at_start", s->pinned ? json_sum(s->pinned) : json_null());
 	loss = s->loss ? json_object() : json_null();
 	if (s->loss)
 		fill_loss(loss, s->loss);

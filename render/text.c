@@ -57,6 +57,7 @@ static void on_suspicion(void *ctx, const struct report_suspicion *s)
 static void on_state(void *ctx, const struct report_state *s)
 {
 	const struct render *r = ctx;
+	char pins[UNITS_ROOM], bytes[UNITS_ROOM];
 
 	stamp(r, s->now_ns);
 	if (s->from == s->to)
@@ -64,6 +65,10 @@ static void on_state(void *ctx, const struct report_state *s)
 	else
 		fprintf(r->to, "level %s -> %s\n", level_name(s->from), level_name(s->to));
 	render_wrap(r->to, INDENT, s->reason);
+	if (s->pinned && s->pinned->pins)
+		fprintf(r->to, "%*s%s pins (%s) are there already: pinleak census\n", INDENT, "",
+			units_count((int64_t)s->pinned->pins, pins),
+			units_bytes((double)s->pinned->bytes, bytes));
 	fflush(r->to);
 }
 
