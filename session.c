@@ -90,13 +90,9 @@ static int raise_level(struct session *s, enum level level)
 /* What the books begin with. Without it they are as good, only nobody knows of what was before. */
 static void take_census(struct session *s)
 {
-	struct survey survey = {0};
-	int err = survey_open(&survey);
+	struct census_sum pinned;
 
-	if (!err)
-		err = survey_count(&survey);
-	monitor_pinned(s->monitor, err ? NULL : &survey.census.all);
-	survey_close(&survey);
+	monitor_pinned(s->monitor, survey_sum(&pinned) ? NULL : &pinned);
 }
 
 int session_change_level(struct session *s)

@@ -104,9 +104,10 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static int walk(struct survey *s, uint32_t why, int (*each)(void *ctx, const struct folio *f))
+int survey_look(struct survey *s)
 {
-	struct scan_visitor visitor = {.ctx = s, .each = each, .progress = tell};
+	struct scan_visitor visitor = {.ctx = s, .each = take, .progress = tell};
+	uint32_t why = PL_FOUND_PINNED | PL_FOUND_NEGATIVE | (s->plain ? PL_FOUND_UNMAPPED : 0);
 	double began = now_s();
 	int err = scan_run(&s->scan, why, &visitor);
 
@@ -114,24 +115,27 @@ static int walk(struct survey *s, uint32_t why, int (*each)(void *ctx, const str
 	return err;
 }
 
-int survey_look(struct survey *s)
+static int add_up(void *sum, const struct folio *f)
 {
-	return walk(s, PL_FOUND_PINNED | PL_FOUND_NEGATIVE | (s->plain ? PL_FOUND_UNMAPPED : 0),
-		    take);
-}
-
-static int count(void *ctx, const struct folio *f)
-{
-	struct survey *s = ctx;
-
 	if (f->pins > 0)
-		census_sum_add(&s->census.all, (uint64_t)f->pins, s->census.base_page << f->order);
+		census_sum_add(sum, (uint64_t)f->pins, (uint64_t)sysconf(_SC_PAGESIZE) << f->order);
 	return 0;
 }
 
-int survey_count(struct survey *s)
+int survey_sum(struct census_sum *out)
 {
-	return walk(s, PL_FOUND_PINNED, count);
+	struct scan_visitor visitor = {.ctx = out, .each = add_up};
+	struct memory memory;
+	struct scan scan;
+	int err = memory_open(&memory);
+
+	*out = (struct census_sum){0};
+	if (!err)
+		err = scan_open(&scan, &memory);
+	if (!err)
+		err = scan_run(&scan, PL_FOUND_PINNED, &visitor);
+	memory_close(&memory);
+	return err;
 }
 
 /* ---- names ------------------------------------------------------------------------------ */

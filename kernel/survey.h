@@ -42,8 +42,8 @@ const char *survey_error(const struct survey *s);
 /* Walks all page structures and draws up the census. -errno, or what progress() returned. */
 int survey_look(struct survey *s);
 
-/* The same, for the sums alone: no folio is asked whose it is. */
-int survey_count(struct survey *s);
+/* Just adds up what is pinned; no survey is needed. -errno. */
+int survey_sum(struct census_sum *out);
 
 /* A struct census_report's label(); the survey is the context. */
 void survey_label(void *survey, enum census_by by, uint64_t id, struct census_label *out);
