@@ -115,10 +115,15 @@ void census_sum_add(struct census_sum *sum, uint64_t pins, uint64_t bytes);
 
 /* What a row stands for, in words. The strings live as long as the report. */
 struct census_label {
-	const char *kind; /* "memfd", "module"; NULL: the table has no kinds */
-	const char *name; /* a path, a driver, a comm; NULL: it has none */
-	const char *more; /* a command line, a file system; NULL */
-	uint32_t pid;	  /* CENSUS_BY_PROCESS and CENSUS_BY_MAPPING only */
+	const char *kind;    /* "memfd", "module"; NULL: the table has no kinds */
+	const char *name;    /* a path, a driver, a comm; NULL: it has none */
+	uint32_t pid;	     /* of processes and mappings only */
+	const char *command; /* the process's command line; NULL */
+	const char *cgroup;  /* the process's; NULL */
+	const char *fs;	     /* type of the object's file system; NULL */
+	uint64_t inode;	     /* the object's; 0: none */
+	bool deleted;	     /* no name leads to the object any more */
+	bool hugetlb;	     /* the object is of huge pages that were set aside */
 };
 
 /* A census with everything that is told of it. */

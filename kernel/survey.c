@@ -15,10 +15,17 @@
 int survey_open(struct survey *s)
 {
 	int err = memory_open(&s->memory);
+	uint64_t zone;
 
 	s->census.base_page = (uint64_t)sysconf(_SC_PAGESIZE);
 	if (!err)
 		err = scan_open(&s->scan, &s->memory);
+	if (!err) {
+		s->movable_known = btfq_enumerator(s->memory.btf, "ZONE_MOVABLE", &zone);
+		s->movable_zone = (uint8_t)zone;
+	}
+	if (!err)
+		err = objects_open(&s->objects, &s->memory);
 	if (err)
 		return err;
 	err = tracked_open(&s->tracked, s->grace_ns);
@@ -29,6 +36,7 @@ void survey_close(struct survey *s)
 {
 	census_free(&s->census);
 	tracked_close(&s->tracked);
+	objects_close(&s->objects);
 	memory_close(&s->memory);
 }
 
@@ -37,12 +45,44 @@ const char *survey_error(const struct survey *s)
 	return s->memory.error;
 }
 
+static void place(struct survey *s, struct census_entry *e)
+{
+	struct folio_place where;
+
+	_Static_assert(PLACE_MAPPERS == CENSUS_MAPPERS, "all mappers find room");
+	objects_resolve(&s->objects, e->folio, &where);
+	e->object = where.object;
+	e->cgroup = where.group;
+	e->nr_mappers = where.nr_mappers;
+	for (uint32_t i = 0; i < where.nr_mappers; i++) {
+		e->mapper[i].process = where.mappers[i].process;
+		e->mapper[i].addr = where.mappers[i].addr;
+	}
+}
+
+static bool is_of(const struct survey *s, const struct census_entry *e, uint32_t pid)
+{
+	for (uint32_t i = 0; i < e->nr_mappers; i++)
+		if (s->objects.mappers.processes[e->mapper[i].process]->tgid == pid)
+			return true;
+	return false;
+}
+
+static bool must_move(const struct survey *s, const struct folio *f)
+{
+	return s->movable_known && f->zone == s->movable_zone;
+}
+
 static int take(void *ctx, const struct folio *f)
 {
 	struct survey *s = ctx;
-	struct census_entry e = {.folio = f};
+	struct census_entry e = {.folio = f, .must_move = must_move(s, f)};
 	int err;
 
+	if (f->pins > 0)
+		place(s, &e);
+	if (s->pid && !is_of(s, &e, s->pid))
+		return 0;
 	if (s->tracked.s)
 		tracked_describe(&s->tracked, &e);
 	err = census_add(&s->census, &e);
@@ -126,6 +166,40 @@ static void label_site(struct survey *s, uint64_t number, struct census_label *o
 	}
 }
 
+static const struct process *process_of(const struct survey *s, uint64_t at)
+{
+	const struct mappers *m = &s->objects.mappers;
+
+	return m->processes[at < m->nr_processes ? at : 0];
+}
+
+static void label_process(struct survey *s, uint64_t at, struct census_label *out)
+{
+	const struct process *p = process_of(s, at);
+	size_t n = p->cmdline_len < sizeof(s->command) ? p->cmdline_len : sizeof(s->command) - 1;
+
+	memcpy(s->command, p->cmdline, n);
+	s->command[n] = '\0';
+	for (size_t i = 0; i + 1 < n; i++)
+		s->command[i] = s->command[i] ? s->command[i] : ' ';
+	out->pid = p->tgid;
+	out->name = p->tgid ? p->comm : "others";
+	out->command = s->command;
+	out->cgroup = p->cgroup;
+}
+
+static void label_object(const struct survey *s, uint64_t at, struct census_label *out)
+{
+	const struct object *o = &s->objects.objects[at < s->objects.nr_objects ? at : 0];
+
+	out->kind = objects_kind(o->kind);
+	out->name = o->name;
+	out->fs = o->fs;
+	out->inode = o->ino;
+	out->deleted = o->deleted;
+	out->hugetlb = o->hugetlb;
+}
+
 void survey_label(void *survey, enum census_by by, uint64_t id, struct census_label *out)
 {
 	struct survey *s = survey;
@@ -134,6 +208,19 @@ void survey_label(void *survey, enum census_by by, uint64_t id, struct census_la
 	*out = (struct census_label){.name = s->name};
 	s->name[0] = '\0';
 	switch (by) {
+	case CENSUS_BY_PROCESS:
+		label_process(s, id, out);
+		return;
+	case CENSUS_BY_OBJECT:
+		label_object(s, id, out);
+		return;
+	case CENSUS_BY_MAPPING:
+		label_object(s, id & UINT32_MAX, out);
+		out->pid = process_of(s, id >> 32)->tgid;
+		return;
+	case CENSUS_BY_CGROUP:
+		out->name = id && id < s->objects.nr_groups ? s->objects.groups[id]->path : "none";
+		return;
 	case CENSUS_BY_DRIVER:
 		label_driver(s, id, out);
 		return;

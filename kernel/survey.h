@@ -8,16 +8,21 @@
 
 #include "../core/census.h"
 #include "memory.h"
+#include "objects.h"
 #include "scan.h"
 #include "tracked.h"
 
 struct survey {
 	struct memory memory;
 	struct scan scan;
+	struct objects objects;
 	struct census census;
 	struct tracked tracked; /* {0}: nobody tracks */
 	double seconds;		/* that the walk over the page structures took */
 	char name[160];		/* of the label asked for last */
+	char command[MAPPERS_CMDLINE];
+	bool movable_known;
+	uint8_t movable_zone;
 	/* set by the user */
 	uint64_t grace_ns; /* a driver's time to release after its file's and process's end */
 	uint32_t pid;	   /* only what this process has mapped; 0: everything */

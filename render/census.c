@@ -30,8 +30,11 @@ static void name_row(const struct census_report *c, enum census_by by, const str
 	int n;
 
 	c->label(c->ctx, by, row->id, &l);
-	n = snprintf(raw, sizeof(raw), "%s%s%s", l.kind ? l.kind : "", l.kind && l.name ? " " : "",
-		     l.name ? l.name : "");
+	n = snprintf(raw, sizeof(raw), "%s%s%s", l.kind ? l.kind : "",
+		     l.kind && l.name && *l.name ? " " : "", l.name ? l.name : "");
+	if (n < (int)sizeof(raw))
+		n += snprintf(raw + n, sizeof(raw) - (size_t)n, "%s%s",
+			      l.hugetlb ? " (hugetlb)" : "", l.deleted ? " (deleted)" : "");
 	if (l.pid && n < (int)sizeof(raw))
 		snprintf(raw + n, sizeof(raw) - (size_t)n, " (%" PRIu32 ")", l.pid);
 	units_clean(raw, sizeof(raw), out, size);
@@ -160,8 +163,16 @@ static json_t *row_object(const struct census_report *c, enum census_by by,
 	json_object_set_new(o, "name", json_text_or_null(l.name));
 	if (by == CENSUS_BY_PROCESS || by == CENSUS_BY_MAPPING)
 		json_object_set_new(o, "pid", json_integer(l.pid));
-	if (l.more)
-		json_object_set_new(o, "more", json_text_or_null(l.more));
+	if (by == CENSUS_BY_PROCESS) {
+		json_object_set_new(o, "command", json_text_or_null(l.command));
+		json_object_set_new(o, "cgroup", json_text_or_null(l.cgroup));
+	}
+	if (by == CENSUS_BY_OBJECT) {
+		json_object_set_new(o, "fs", json_text_or_null(l.fs));
+		json_object_set_new(o, "inode", json_integer((json_int_t)l.inode));
+		json_object_set_new(o, "deleted", json_boolean(l.deleted));
+		json_object_set_new(o, "hugetlb", json_boolean(l.hugetlb));
+	}
 	if (by == CENSUS_BY_SIZE)
 		json_object_set_new(o, "folio_bytes",
 				    json_integer((json_int_t)(c->census->base_page << row->id)));
