@@ -15,11 +15,35 @@ struct mm_struct;
 
 struct inode {
 	umode_t i_mode;
+	unsigned int i_flags;
+	unsigned long i_ino;
 	kdev_t i_rdev;
 };
 
+struct file_operations;
+
 struct file {
+	const struct file_operations *f_op;
+	void *private_data;
 	struct inode *f_inode;
+	unsigned int f_flags;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start;
+	struct file *vm_file;
+};
+
+struct sock_common {
+	unsigned short skc_family;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct socket {
+	struct sock *sk;
 };
 
 struct fdtable {
@@ -54,6 +78,25 @@ struct mm_struct {
 struct module {
 	char name[56];
 	const char *srcversion;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
 };
 
 #ifdef __TARGET_ARCH_x86

@@ -18,4 +18,13 @@ struct ksym {
  */
 int ksyms_find(struct ksym *syms, size_t nr);
 
+/* A symbol that begins at an address, of a module too. */
+struct ksym_name {
+	uint64_t addr;
+	char name[64]; /* "" when none does */
+};
+
+/* Names all the addresses in one reading, and sorts them. Errors as above. */
+int ksyms_name(struct ksym_name *syms, size_t nr);
+
 #endif

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /*
- * places PFN...: what the folios that begin at these page frames belong to, a JSON object each.
- * Without a number: all folios that are pinned. The test of kernel/objects.h, see places.py.
+ * The test of kernel/objects.h and kernel/holders.h, see places.py. A JSON object a line:
+ * places at PFN...       what the folios that begin at these page frames belong to
+ * places pinned          the same, of all folios that are pinned
+ * places holders PFN...  who could hold pages, and what pipes and sockets hold of these folios
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +13,7 @@
 #include <jansson.h>
 
 #include "bpf/census.h"
+#include "kernel/holders.h"
 #include "kernel/objects.h"
 #include "kernel/scan.h"
 
@@ -17,7 +21,16 @@ struct places {
 	struct memory memory;
 	struct scan scan;
 	struct objects objects;
+	struct holders holders;
 };
+
+static void print(json_t *line)
+{
+	if (!line || json_dumpf(line, stdout, JSON_COMPACT))
+		exit(1);
+	puts("");
+	json_decref(line);
+}
 
 /* Names may be no UTF-8: the tests use none such. */
 static json_t *mapper_json(const struct places *p, const struct mapper *m)
@@ -54,10 +67,7 @@ static int show(void *ctx, const struct folio *f)
 			 "object", object_json(&p->objects.objects[place.object]), "place",
 			 (int)place.object, "group", g->path, "dying", g->dying, "more", place.more,
 			 "mappers", mappers);
-	if (!line || json_dumpf(line, stdout, JSON_COMPACT))
-		exit(1);
-	puts("");
-	json_decref(line);
+	print(line);
 	return 0;
 }
 
@@ -69,23 +79,78 @@ static int show_one(struct places *p, uint64_t pfn)
 	return err ? err : show(p, &f);
 }
 
+static int show_objects(struct places *p, int nr, char **pfns)
+{
+	const struct scan_visitor all = {.ctx = p, .each = show};
+	int err = objects_open(&p->objects, &p->memory);
+
+	if (!err && !nr)
+		err = scan_run(&p->scan, PL_FOUND_PINNED, &all);
+	for (int i = 0; i < nr && !err; i++)
+		err = show_one(p, strtoull(pfns[i], NULL, 0));
+	objects_close(&p->objects);
+	return err;
+}
+
+static void show_holder(const struct holder *h)
+{
+	print(json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:s, s:s, s:i, s:I}", "type", "holder",
+			"kind", holder_kind_name(h->kind), "reach", (int)h->reach, "pid",
+			(int)h->tgid, "fd", (int)h->fd, "places", (int)h->places, "comm", h->comm,
+			"what", h->what, "module", h->module, "rdev", (int)h->rdev, "start",
+			(json_int_t)h->start_ns));
+}
+
+static void show_module(const struct pinner *m)
+{
+	print(json_pack("{s:s, s:s, s:i, s:b, s:b, s:i, s:i}", "type", "module", "name", m->name,
+			"refcount", m->refcount, "in_use", m->in_use, "unknown", m->unknown, "own",
+			(int)m->own, "reach", (int)m->reach));
+}
+
+static void show_explained(const struct places *p, uint64_t pfn)
+{
+	uint32_t refs;
+	bool all = holders_explains(&p->holders, p->memory.vmemmap + pfn * PL_STRUCT_PAGE, &refs);
+
+	print(json_pack("{s:s, s:I, s:i, s:b}", "type", "explained", "pfn", (json_int_t)pfn, "refs",
+			(int)refs, "all", all));
+}
+
+static int show_holders(struct places *p, int nr, char **pfns)
+{
+	const struct holders *h = &p->holders;
+	int err = holders_read(&p->memory, &p->holders);
+
+	for (size_t i = 0; i < h->nr && !err; i++)
+		show_holder(&h->list[i]);
+	for (size_t i = 0; i < h->pinners.nr && !err; i++)
+		show_module(&h->pinners.list[i]);
+	for (int i = 0; i < nr && !err; i++)
+		show_explained(p, strtoull(pfns[i], NULL, 0));
+	if (!err)
+		print(json_pack("{s:s, s:I, s:I, s:b, s:b, s:b}", "type", "all", "harmless",
+				(json_int_t)h->harmless, "inflight", (json_int_t)h->inflight,
+				"inflight_known", h->inflight_known, "could_pin",
+				holders_could(h, HOLDER_PINS), "could_refer",
+				holders_could(h, HOLDER_REFERENCES)));
+	holders_close(&p->holders);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	static struct places p;
-	const struct scan_visitor all = {.ctx = &p, .each = show};
-	int err = memory_open(&p.memory);
+	int err = argc > 1 ? memory_open(&p.memory) : -EINVAL;
 
 	if (!err)
 		err = scan_open(&p.scan, &p.memory);
-	if (!err)
-		err = objects_open(&p.objects, &p.memory);
-	if (!err && argc == 1)
-		err = scan_run(&p.scan, PL_FOUND_PINNED, &all);
-	for (int i = 1; i < argc && !err; i++)
-		err = show_one(&p, strtoull(argv[i], NULL, 0));
+	if (!err && !strcmp(argv[1], "holders"))
+		err = show_holders(&p, argc - 2, argv + 2);
+	else if (!err)
+		err = show_objects(&p, argc - 2, argv + 2);
 	if (err)
 		fprintf(stderr, "places: %s: %s\n", strerror(-err), p.memory.error);
-	objects_close(&p.objects);
 	memory_close(&p.memory);
 	return err != 0;
 }

@@ -28,10 +28,12 @@ libc.shmat.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
 MAP_SHARED, MAP_PRIVATE, MAP_ANON, MAP_HUGETLB = 1, 2, 0x20, 0x40000
 
 
-def map_memory(size, flags, fd=-1, offset=0):
+def map_memory(size, flags, fd=-1, offset=0, huge=True):
     """Address of a new mapping, each page of it written to."""
     addr = libc.mmap(None, size, 3, flags, fd, offset)
     assert addr != ctypes.c_void_p(-1).value, os.strerror(ctypes.get_errno())
+    if not huge:
+        libc.madvise(addr, size, 15)
     touch(addr, size)
     return addr
 
@@ -50,7 +52,7 @@ def frame(addr, pid="self"):
 
 
 def places(*pfns):
-    out = sh(" ".join([PLACES, *map(str, pfns)]))
+    out = sh(" ".join([PLACES, "at", *map(str, pfns)]))
     return [json.loads(line) for line in out.splitlines()]
 
 

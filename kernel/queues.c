@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "queues.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../bpf/census.h"
+#include "btfq.h"
+
+#define PAGES_MAX   1048576 /* different ones that are kept */
+#define PACKETS_MAX 262144  /* looked at, of all sockets */
+#define RING_MAX    1048576 /* slots of a pipe: 1 << 31 bytes are the most F_SETPIPE_SZ gives */
+#define SLOT_MAX    64	    /* room for a struct pipe_buffer */
+#define SHARED_MAX  1024    /* room for a struct skb_shared_info */
+#define FRAG_SIZE   16	    /* sizeof(skb_frag_t) in every version; it begins with the page */
+#define DEPTH	    64	    /* of a red-black tree */
+#define LISTED_MAX  1024    /* packets in the frag_list of one */
+#define TCP	    6
+
+static bool read_layout(struct queues_layout *l, const struct btf *btf)
+{
+	const struct btfq_field fields[] = {
+		{"pipe_inode_info", "head", &l->pipe_head},
+		{"pipe_inode_info", "tail", &l->pipe_tail},
+		{"pipe_inode_info", "ring_size", &l->pipe_ring},
+		{"pipe_inode_info", "bufs", &l->pipe_bufs},
+		{"pipe_buffer", "page", &l->buf_page},
+		{"sock", "sk_receive_queue", &l->sk_receive},
+		{"sock", "sk_write_queue", &l->sk_write},
+		{"sock", "tcp_rtx_queue", &l->sk_rtx},
+		{"sock", "sk_protocol", &l->sk_protocol},
+		{"sock", "sk_type", &l->sk_type},
+		{"sk_buff_head", "next", &l->list_next},
+		{"sk_buff", "next", &l->skb_next},
+		{"sk_buff", "head", &l->skb_head},
+		{"sk_buff", "end", &l->skb_end},
+		{"rb_node", "rb_left", &l->rb_left},
+		{"rb_node", "rb_right", &l->rb_right},
+		{"skb_shared_info", "nr_frags", &l->nr_frags},
+		{"skb_shared_info", "frags", &l->frags},
+		{"skb_shared_info", "frag_list", &l->frag_list},
+		{"page", "compound_head", &l->compound_head},
+	};
+
+	l->buf_size = (uint32_t)btfq_size(btf, "pipe_buffer");
+	l->shared_size = (uint32_t)btfq_size(btf, "skb_shared_info");
+	return btfq_fields(btf, fields, sizeof(fields) / sizeof(fields[0])) &&
+	       l->buf_size <= SLOT_MAX && l->shared_size <= SHARED_MAX;
+}
+
+int queues_open(struct queues *q, struct memory *m)
+{
+	*q = (struct queues){.memory = m};
+	if (!read_layout(&q->at, m->btf))
+		return memory_fail(m, -ENOTSUP, "the BTF does not describe pipes and sockets");
+	return 0;
+}
+
+void queues_close(struct queues *q)
+{
+	map64_free(&q->refs);
+	map64_free(&q->seen);
+}
+
+static bool is_page(const struct queues *q, uint64_t page)
+{
+	uint64_t base = q->memory->vmemmap;
+
+	return page >= base && page < base + q->memory->max_pfn * PL_STRUCT_PAGE &&
+	       !(page % PL_STRUCT_PAGE);
+}
+
+static void add_page(struct queues *q, uint64_t page)
+{
+	uint32_t refs = 0;
+	uint64_t head;
+
+	if (!is_page(q, page))
+		return;
+	head = memory_u64(q->memory, page + q->at.compound_head);
+	if (head & 1)
+		page = head - 1;
+	if (!map64_get(&q->refs, page, &refs) && q->refs.used >= PAGES_MAX) {
+		q->cut = true;
+		return;
+	}
+	if (map64_put(&q->refs, page, refs + 1))
+		q->cut = true;
+}
+
+/* ---- pipes ------------------------------------------------------------------------------ */
+
+/* Occupied slots are those from tail to head; both only ever grow (fs/pipe.c). */
+void queues_add_pipe(struct queues *q, uint64_t pipe)
+{
+	uint32_t head = memory_u32(q->memory, pipe + q->at.pipe_head);
+	uint32_t tail = memory_u32(q->memory, pipe + q->at.pipe_tail);
+	uint32_t ring = memory_u32(q->memory, pipe + q->at.pipe_ring);
+	uint64_t bufs, page;
+	uint32_t seen;
+
+	if (map64_get(&q->seen, pipe, &seen) || map64_put(&q->seen, pipe, 1))
+		return; /* both of its ends lead here */
+	if (head == tail || !ring || ring & (ring - 1) || ring > RING_MAX || head - tail > ring)
+		return;
+	bufs = memory_u64(q->memory, pipe + q->at.pipe_bufs);
+	for (; tail != head; tail++) {
+		page = bufs + (uint64_t)(tail & (ring - 1)) * q->at.buf_size + q->at.buf_page;
+		add_page(q, memory_u64(q->memory, page));
+	}
+}
+
+/* ---- sockets ---------------------------------------------------------------------------- */
+
+/* Adds the pages of one packet; returns its list of further packets, 0: none. */
+static uint64_t add_fragments(struct queues *q, uint64_t skb)
+{
+	uint32_t nr, seen, most = (q->at.shared_size - q->at.frags) / FRAG_SIZE;
+	uint64_t data, list, page;
+	char shared[SHARED_MAX];
+
+	if (q->packets++ >= PACKETS_MAX) {
+		q->cut = true;
+		return 0;
+	}
+	data = memory_u64(q->memory, skb + q->at.skb_head);
+	data += memory_u32(q->memory, skb + q->at.skb_end); /* skb_end_pointer() of 64 bits */
+	if (map64_get(&q->seen, data, &seen) || map64_put(&q->seen, data, 1) ||
+	    memory_read(q->memory, data, shared, q->at.shared_size))
+		return 0;
+	nr = (uint8_t)shared[q->at.nr_frags];
+	for (uint32_t i = 0; i < nr && i < most; i++) {
+		memcpy(&page, shared + q->at.frags + (size_t)i * FRAG_SIZE, sizeof(page));
+		add_page(q, page);
+	}
+	memcpy(&list, shared + q->at.frag_list, sizeof(list));
+	return list;
+}
+
+static void add_packet(struct queues *q, uint64_t skb)
+{
+	uint64_t more = add_fragments(q, skb);
+
+	for (int i = 0; more && i < LISTED_MAX; i++) {
+		add_fragments(q, more);
+		more = memory_u64(q->memory, more + q->at.skb_next);
+	}
+}
+
+/* A ring: the last packet's next is the head of the list again. */
+static void add_list(struct queues *q, uint64_t head)
+{
+	uint64_t skb = memory_u64(q->memory, head + q->at.list_next);
+
+	while (skb && skb != head && !q->cut) {
+		add_packet(q, skb);
+		skb = memory_u64(q->memory, skb + q->at.skb_next);
+	}
+}
+
+/* Packets that were sent and not yet acknowledged; rbnode is what a sk_buff begins with. */
+static void add_tree(struct queues *q, uint64_t root)
+{
+	uint64_t stack[DEPTH];
+	int depth = 0;
+
+	stack[depth++] = memory_u64(q->memory, root);
+	while (depth && !q->cut) {
+		uint64_t skb = stack[--depth];
+
+		if (!skb)
+			continue;
+		add_packet(q, skb);
+		if (depth + 2 > DEPTH)
+			return;
+		stack[depth++] = memory_u64(q->memory, skb + q->at.rb_left);
+		stack[depth++] = memory_u64(q->memory, skb + q->at.rb_right);
+	}
+}
+
+static bool is_tcp(struct queues *q, uint64_t sock, uint16_t family)
+{
+	uint16_t type, protocol;
+
+	return (family == AF_INET || family == AF_INET6) &&
+	       !memory_read(q->memory, sock + q->at.sk_type, &type, sizeof(type)) &&
+	       !memory_read(q->memory, sock + q->at.sk_protocol, &protocol, sizeof(protocol)) &&
+	       type == SOCK_STREAM && protocol == TCP;
+}
+
+void queues_add_socket(struct queues *q, uint64_t sock, uint16_t family)
+{
+	add_list(q, sock + q->at.sk_receive);
+	add_list(q, sock + q->at.sk_write);
+	if (is_tcp(q, sock, family))
+		add_tree(q, sock + q->at.sk_rtx);
+}
