@@ -38,7 +38,7 @@ static json_t *number_or_null(double n)
 	return n < 0 ? json_null() : json_real(n);
 }
 
-static json_t *error_object(uint32_t code)
+json_t *json_error(uint32_t code)
 {
 	const struct error_info *e = error_by_code(code);
 	char hex[16];
@@ -192,7 +192,7 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	const struct finding *f = v->finding;
 	json_t *o = json_event(r, "verdict", v->now_ns);
 
-	json_object_set_new(o, "error", error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES));
+	json_object_set_new(o, "error", json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES));
 	json_object_set_new(o, "driver", driver_object(f));
 	json_object_set_new(o, "evidence", json_string(evidence_name(f->evidence)));
 	json_object_set_new(o, "cause", json_string(cause_name(finding_cause(f))));
@@ -267,7 +267,7 @@ static void fill_loss(json_t *o, const struct report_loss *l)
 	};
 
 	json_object_set_new(o, "error",
-			    loss_any(l) ? error_object(ERROR_INSUFFICIENT_BUFFER) : json_null());
+			    loss_any(l) ? json_error(ERROR_INSUFFICIENT_BUFFER) : json_null());
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		json_object_set_new(o, rows[i].name,
 				    json_integer((json_int_t)l->stats[rows[i].stat]));
@@ -316,7 +316,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	json_object_set_new(o, "highest_level", json_string(level_name(s->highest)));
 	json_object_set_new(o, "tracking_failed", json_boolean(s->tracking_failed));
 	json_object_set_new(o, "error",
-			    s->nr_leaks ? error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
+			    s->nr_leaks ? json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
 					: json_null());
 	if (s->ledger)
 		json_object_set_new(o, "ledger",
