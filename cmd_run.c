@@ -225,6 +225,12 @@ static bool may_talk(const struct run *r)
 	return !(r->set.json && r->render.to == stderr);
 }
 
+/* May what accuses nobody be told? */
+static bool may_tell(const struct run *r)
+{
+	return r->set.json || r->set.output || !r->set.quiet;
+}
+
 /* Closes a file of ours. A report that cannot be written is no success. */
 static int close_output(FILE *f, const char *path, int status)
 {
@@ -249,9 +255,9 @@ static void on_sample(void *ctx, const struct report_sample *s)
 
 static void on_suspicion(void *ctx, const struct report_suspicion *s)
 {
-	const struct run *r = ctx;
+	struct run *r = ctx;
 
-	r->to->suspicion((void *)&r->render, s);
+	r->to->suspicion(&r->render, s);
 }
 
 static void on_state(void *ctx, const struct report_state *s)
@@ -302,7 +308,7 @@ static void on_held(void *ctx, const struct report_held *h)
 {
 	struct run *r = ctx;
 
-	if (h->holding->owner->owner.tree && (r->set.json || !r->set.quiet))
+	if (h->holding->owner->owner.tree && may_tell(r))
 		r->to->held(&r->render, h);
 }
 
@@ -310,7 +316,7 @@ static void on_loss(void *ctx, const struct report_loss *l)
 {
 	struct run *r = ctx;
 
-	if (r->set.json || !r->set.quiet)
+	if (may_tell(r))
 		r->to->loss(&r->render, l);
 }
 
@@ -336,17 +342,10 @@ static const struct reporter gatekeeper = {
 
 /* ---- tracking ------------------------------------------------------------------------- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec zero = {0};
-
-	return (uint64_t)-session_ns_until(&zero);
-}
-
 /* The command was not run: the reports say why. */
 static int give_up(struct run *r, const char *why, int status)
 {
-	struct report_run run = {.now_ns = now_ns(),
+	struct report_run run = {.now_ns = session_now_ns(),
 				 .command = r->set.command,
 				 .trouble = why,
 				 .level = session_level(&r->session),
@@ -384,17 +383,26 @@ static int begin_tracking(struct run *r)
 	return STATUS_OK;
 }
 
-/* Looks at the books, and says when to look again. What went wrong is kept for the end. */
+static int step(struct run *r)
+{
+	struct session *s = &r->session;
+	int err = session_step(s);
+
+	if (!err)
+		err = session_change_level(s);
+	if (!err && session_level(s) == LEVEL_COUNTERS)
+		err = -ENOTSUP; /* neither the new level nor the old one could be had */
+	return err;
+}
+
+/* Looks at the books, and says when to look again. What goes wrong is kept for the end. */
 static void look(struct run *r, struct timespec *next)
 {
-	uint64_t began = now_ns(), pause;
+	uint64_t began = session_now_ns(), pause;
 
-	if (r->err)
-		return;
-	r->err = session_step(&r->session);
 	if (!r->err)
-		r->err = session_change_level(&r->session);
-	pause = (now_ns() - began) * LOOK_SHARE;
+		r->err = step(r);
+	pause = (session_now_ns() - began) * LOOK_SHARE;
 	pause = pause < LOOK_NS ? LOOK_NS : pause > LOOK_MAX_NS ? LOOK_MAX_NS : pause;
 	clock_gettime(CLOCK_MONOTONIC, next);
 	session_add_ns(next, pause);
@@ -423,7 +431,7 @@ static void attend(struct run *r)
 		else
 			look(r, &next);
 	}
-	r->end_ns = now_ns();
+	r->end_ns = session_now_ns();
 }
 
 static bool is_settled(const struct run *r)
@@ -479,10 +487,10 @@ static uint64_t untold(const struct run *r)
 
 static int exit_status(const struct run *r)
 {
-	if (r->err)
-		return STATUS_CANNOT;
 	if (gate_is_shut(&r->gate))
 		return (int)r->set.leak_status;
+	if (r->err)
+		return STATUS_CANNOT;
 	return r->child.signal ? CHILD_KILLED + r->child.signal : r->child.status;
 }
 
@@ -490,6 +498,8 @@ static void report(struct run *r, const struct report_run *run)
 {
 	if (r->set.json)
 		render_run_json(&r->render, run);
+	else if (r->set.output)
+		render_run_text(r->render.to, run);
 	if (may_talk(r) && (!r->set.quiet || gate_is_shut(&r->gate)))
 		render_run_text(stderr, run);
 	if (r->junit)
@@ -537,7 +547,7 @@ static int start_command(struct run *r, const struct child_signals *before)
 		fprintf(stderr, "pinleak: the command cannot be followed: %s\n", strerror(-err));
 		return give_up(r, "the command cannot be followed", STATUS_CANNOT);
 	}
-	r->begin_ns = now_ns();
+	r->begin_ns = session_now_ns();
 	err = child_go(&r->child);
 	if (!err)
 		return STATUS_OK;
