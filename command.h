@@ -33,7 +33,8 @@ struct command {
 	int (*run)(const struct command *self, int argc, char **argv);
 };
 
-extern const struct command watch_command, census_command, doctor_command, explain_command;
+extern const struct command watch_command, run_command, census_command, doctor_command,
+	explain_command;
 
 /* Steps through a command line; {.argc, .argv} set by the caller. */
 struct options {

@@ -148,12 +148,22 @@ void session_add_ns(struct timespec *t, uint64_t ns)
 	t->tv_nsec = (long)(ns % 1000000000);
 }
 
-int64_t session_ns_until(const struct timespec *t)
+static int64_t in_ns(const struct timespec *t)
+{
+	return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
+}
+
+uint64_t session_now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (t->tv_sec - now.tv_sec) * INT64_C(1000000000) + t->tv_nsec - now.tv_nsec;
+	return (uint64_t)in_ns(&now);
+}
+
+int64_t session_ns_until(const struct timespec *t)
+{
+	return in_ns(t) - (int64_t)session_now_ns();
 }
 
 int session_wait(const sigset_t *signals, const struct timespec *until)

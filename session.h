@@ -51,6 +51,8 @@ const char *session_error(const struct session *s, int err);
 int session_wait(const sigset_t *signals, const struct timespec *until);
 
 void session_add_ns(struct timespec *t, uint64_t ns);
-int64_t session_ns_until(const struct timespec *t); /* by CLOCK_MONOTONIC */
+/* By CLOCK_MONOTONIC. */
+uint64_t session_now_ns(void);
+int64_t session_ns_until(const struct timespec *t);
 
 #endif

@@ -201,7 +201,8 @@ static bool references_could_be_held(const struct holders *h)
 		if (could_reference(&h->list[i]))
 			return true;
 	for (size_t i = 0; i < h->pinners.nr; i++)
-		if (h->pinners.list[i].in_use && h->pinners.list[i].reach > HOLDER_NOTHING)
+		if (h->pinners.list[i].in_use && h->pinners.list[i].reach != HOLDER_NOTHING &&
+		    h->pinners.list[i].reach != HOLDER_IN_FLIGHT) /* as in holders_could() */
 			return true;
 	return false;
 }

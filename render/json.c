@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../core/errors.h"
+#include "../core/gate.h"
 #include "../core/units.h"
 
 json_t *json_event(const struct render *r, const char *type, uint64_t now_ns)
@@ -344,3 +345,61 @@ const struct reporter json_reporter = {
 	.loss = on_loss,
 	.summary = on_summary,
 };
+
+/* ---- the end of a run ----------------------------------------------------------------- */
+
+static json_t *command_array(char *const *command)
+{
+	json_t *a = json_array();
+
+	for (; *command; command++)
+		json_array_append_new(a, **command ? text_or_null(*command) : json_string(""));
+	return a;
+}
+
+static json_t *gate_array(const struct gate *g)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < g->nr_leaks; i++) {
+		const struct gate_leak *l = &g->leaks[i];
+
+		json_array_append_new(a,
+				      json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:b}", "driver",
+						text_or_null(l->driver), "kind",
+						blame_kind_name(l->kind), "evidence",
+						evidence_name(l->evidence), "pins",
+						(json_int_t)l->pins, "bytes", (json_int_t)l->bytes,
+						"remaining_pins", (json_int_t)l->remaining,
+						"allowed", l->allowed));
+	}
+	return a;
+}
+
+void render_run_json(const struct render *r, const struct report_run *run)
+{
+	json_t *o = object(r, "run", run->now_ns);
+	struct gate_sum sum = gate_sum(run->gate);
+
+	json_object_set_new(o, "command", command_array(run->command));
+	json_object_set_new(o, "trouble", text_or_null(run->trouble ? run->trouble : ""));
+	json_object_set_new(o, "level", json_string(level_name(run->level)));
+	json_object_set_new(o, "status", run->status < 0 ? json_null() : json_integer(run->status));
+	json_object_set_new(o, "signal", run->signal ? json_integer(run->signal) : json_null());
+	json_object_set_new(o, "seconds", json_real(run->seconds));
+	json_object_set_new(o, "verdicts", json_integer(run->gate->verdicts));
+	json_object_set_new(o, "leaks", gate_array(run->gate));
+	json_object_set_new(o, "leaked_pins", json_integer((json_int_t)sum.pins));
+	json_object_set_new(o, "leaked_bytes", json_integer((json_int_t)sum.bytes));
+	json_object_set_new(o, "allowed_pins", json_integer((json_int_t)sum.allowed));
+	json_object_set_new(o, "held_pins", json_integer((json_int_t)run->held));
+	json_object_set_new(o, "unproved_pins", json_integer((json_int_t)run->unproved));
+	json_object_set_new(o, "incomplete", json_boolean(run->incomplete));
+	json_object_set_new(o, "interrupted", json_boolean(run->interrupted));
+	json_object_set_new(o, "exit_status", json_integer(run->exit_status));
+	json_object_set_new(o, "error",
+			    gate_is_shut(run->gate)
+				    ? error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
+				    : json_null());
+	put(r, o);
+}

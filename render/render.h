@@ -25,6 +25,13 @@ void render_here(struct render *r, FILE *to);
 
 extern const struct reporter text_reporter, json_reporter;
 
+struct report_run;
+
+/* The end of a run: a few lines that each begin with "pinleak: "; one JSON object; JUnit's XML. */
+void render_run_text(FILE *to, const struct report_run *run);
+void render_run_json(const struct render *r, const struct report_run *run);
+void render_run_junit(const struct render *r, FILE *to, const struct report_run *run);
+
 /* "2026-11-22T20:00:00.000Z" into 32 bytes. */
 void render_time(const struct render *r, uint64_t now_ns, char *out);
 

@@ -243,13 +243,15 @@ static void on_held(void *ctx, const struct report_held *h)
 	char pins[UNITS_ROOM], rise[UNITS_ROOM];
 
 	stamp(r, h->now_ns);
-	fprintf(r->to, "%sheld:%s a process keeps pinning, and still holds what it pinned\n",
-		paint(r, YELLOW), paint(r, PLAIN));
+	fprintf(r->to, "%sheld:%s %s\n", paint(r, YELLOW), paint(r, PLAIN),
+		h->remains ? "pins are left that somebody may rightly hold"
+			   : "a process keeps pinning, and still holds what it pinned");
 	put_process(r, k->owner);
 	put_device(r, k->owner);
-	fprintf(r->to, "  through  %s: %s pins, +%s. No driver is accused.\n",
+	fprintf(r->to, "  through  %s: %s pins%s%s. No driver is accused.\n",
 		k->site ? k->site->blame.driver : "an unknown path",
-		units_count((int64_t)k->pins, pins), units_count(h->rise, rise));
+		units_count((int64_t)k->pins, pins), h->remains ? "" : ", +",
+		h->remains ? "" : units_count(h->rise, rise));
 	fflush(r->to);
 }
 

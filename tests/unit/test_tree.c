@@ -85,6 +85,21 @@ static void test_a_pin_that_another_driver_may_have_left_outside_is_not_the_tree
 	assert_int_equal(accused(t)->pins, 1);
 }
 
+static void test_a_pin_that_two_call_paths_of_the_tree_may_have_left_is_counted_once(void **state)
+{
+	struct trial *t = *state;
+	struct snap_owner *o = books_owner(t->b, books_site(t->b, BLAME_MODULE, "leaky"));
+	struct pl_page *p = books_folio(t->b, 1);
+
+	o->owner.tree = 1;
+	folio_claim(p, t->owner, 1);
+	folio_claim(p, o, 1);
+	orphan(t, t->owner, SEC(10));
+	orphan(t, o, SEC(10));
+	assert_int_equal(accused(t)->pins, 1);
+	assert_int_equal(t->l.tree_unproved, 0);
+}
+
 static void test_what_the_tree_has_released_is_not_held_by_it(void **state)
 {
 	struct trial *t = *state;
@@ -169,6 +184,7 @@ int main(void)
 		TREE(test_a_finding_counts_the_pins_of_the_tree_alone),
 		TREE(test_a_pin_that_the_same_driver_may_have_left_outside_is_not_the_trees),
 		TREE(test_a_pin_that_another_driver_may_have_left_outside_is_not_the_trees),
+		TREE(test_a_pin_that_two_call_paths_of_the_tree_may_have_left_is_counted_once),
 		TREE(test_what_the_tree_has_released_is_not_held_by_it),
 		TREE(test_an_open_file_holds_and_is_not_due),
 		TREE(test_a_closed_file_is_due_when_its_grace_time_ends),
