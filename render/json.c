@@ -353,7 +353,7 @@ static json_t *command_array(char *const *command)
 	json_t *a = json_array();
 
 	for (; *command; command++)
-		json_array_append_new(a, **command ? text_or_null(*command) : json_string(""));
+		json_array_append_new(a, **command ? json_text_or_null(*command) : json_string(""));
 	return a;
 }
 
@@ -366,7 +366,7 @@ static json_t *gate_array(const struct gate *g)
 
 		json_array_append_new(a,
 				      json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:b}", "driver",
-						text_or_null(l->driver), "kind",
+						json_text_or_null(l->driver), "kind",
 						blame_kind_name(l->kind), "evidence",
 						evidence_name(l->evidence), "pins",
 						(json_int_t)l->pins, "bytes", (json_int_t)l->bytes,
@@ -378,11 +378,11 @@ static json_t *gate_array(const struct gate *g)
 
 void render_run_json(const struct render *r, const struct report_run *run)
 {
-	json_t *o = object(r, "run", run->now_ns);
+	json_t *o = json_event(r, "run", run->now_ns);
 	struct gate_sum sum = gate_sum(run->gate);
 
 	json_object_set_new(o, "command", command_array(run->command));
-	json_object_set_new(o, "trouble", text_or_null(run->trouble ? run->trouble : ""));
+	json_object_set_new(o, "trouble", json_text_or_null(run->trouble ? run->trouble : ""));
 	json_object_set_new(o, "level", json_string(level_name(run->level)));
 	json_object_set_new(o, "status", run->status < 0 ? json_null() : json_integer(run->status));
 	json_object_set_new(o, "signal", run->signal ? json_integer(run->signal) : json_null());
@@ -398,8 +398,7 @@ void render_run_json(const struct render *r, const struct report_run *run)
 	json_object_set_new(o, "interrupted", json_boolean(run->interrupted));
 	json_object_set_new(o, "exit_status", json_integer(run->exit_status));
 	json_object_set_new(o, "error",
-			    gate_is_shut(run->gate)
-				    ? error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
-				    : json_null());
-	put(r, o);
+			    gate_is_shut(run->gate) ? json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
+						    : json_null());
+	json_put(r, o);
 }
