@@ -18,7 +18,7 @@ struct array {
 struct books {
 	struct programs *programs;
 	struct snapshot s;
-	struct array pages, owners, failures, unloads, sites, devices;
+	struct array pages, owners, failures, unloads, wrongs, sites, devices;
 	struct map64 device_at; /* device number, and 1 << 32 for a block device -> its place */
 	struct modgraph modules;
 	struct map64 dead;	/* owner -> ms after `born` when first seen gone */
