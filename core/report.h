@@ -52,7 +52,7 @@ struct report_state {
 
 struct report_suspicion {
 	uint64_t now_ns;
-	int64_t pins; /* the rise of the floor */
+	int64_t pins; /* the rise of the floor; below zero: more were released than taken */
 	double pins_per_s;
 	double span_s;
 };
@@ -94,6 +94,7 @@ struct report_leak {
 	enum evidence evidence;
 	uint64_t pins;
 	uint64_t bytes;
+	uint64_t wrong; /* releases */
 };
 
 struct report_summary {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -16,6 +17,9 @@
 #include "fire.h"
 #include "ksyms.h"
 #include "pinleak.skel.h"
+
+#define KEEP_NS	     1000000000ULL
+#define KEEP_DEEP_NS 10000000000ULL
 
 int programs_fail(struct programs *ps, int err, const char *format, ...)
 {
@@ -164,6 +168,8 @@ static int choose_programs(struct programs *ps, const struct programs_room *room
 			err = add_entry(ps, &ps->plan->entries[i]);
 	if (!err && room->processes)
 		err = follow_tree(ps);
+	if (!err && ps->plan->deep_ok)
+		err = add_program(ps, ps->skel->progs.page_freed, NULL, LEVEL_DEEP);
 	return err ? err : add_program(ps, ps->skel->progs.module_unloaded, NULL, LEVEL_LIGHT);
 }
 
@@ -299,6 +305,10 @@ void programs_arm(struct programs *ps)
 
 void programs_go_deep(struct programs *ps, bool deep)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	ps->skel->bss->deep_since = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	ps->skel->bss->deep = deep;
 }
 
@@ -342,13 +352,22 @@ uint64_t programs_missed(struct programs *ps)
 	return sum;
 }
 
+/* What is no longer pinned is wanted again soon, and at level deep tells of releases too many. */
+static uint64_t keep_ns(const struct programs *ps)
+{
+	uint64_t room = bpf_map__max_entries(ps->skel->maps.pages);
+
+	return ps->skel->bss->deep && ps->records * 2 < room ? KEEP_DEEP_NS : KEEP_NS;
+}
+
 int programs_sweep(struct programs *ps)
 {
-	struct pl_sweep arg = {0};
+	struct pl_sweep arg = {.keep_ns = keep_ns(ps)};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(ps->skel->progs.sweep), &opts))
 		return programs_fail(ps, -errno, "the page structures cannot be read: %s",
 				     strerror(errno));
+	ps->records = arg.seen - arg.dropped;
 	return 0;
 }

@@ -14,7 +14,7 @@ struct bpf_link;
 struct bpf_program;
 struct pinleak_bpf;
 
-#define PROGRAMS_MAX (PL_HOOKS + 7)
+#define PROGRAMS_MAX (PL_HOOKS + 8)
 
 struct programs {
 	struct pinleak_bpf *skel; /* NULL: nothing is loaded */
@@ -27,7 +27,8 @@ struct programs {
 		enum level level; /* attached from this level on */
 	} hooked[PROGRAMS_MAX];
 	size_t nr_hooked;
-	char error[256]; /* what went wrong last, for people; "" */
+	uint64_t records; /* of folios, at the last sweep */
+	char error[256];  /* what went wrong last, for people; "" */
 };
 
 /* Keeps the text in error and returns err. */
@@ -70,7 +71,10 @@ int programs_stats(struct programs *ps, uint64_t *out);
 /* How often the kernel skipped a program that was already running on the processor. */
 uint64_t programs_missed(struct programs *ps);
 
-/* Reads the pin count of every recorded folio into its record; forgets what is not pinned. */
+/*
+ * Reads the pin count of every recorded folio into its record; forgets what has not been pinned
+ * for a while.
+ */
 int programs_sweep(struct programs *ps);
 
 #endif

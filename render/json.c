@@ -98,7 +98,7 @@ static void on_state(void *ctx, const struct report_state *s)
 
 static json_t *driver_object(const struct finding *f)
 {
-	const struct snap_driver *d = f->nr_sites ? &f->sites[0].site->driver : NULL;
+	const struct snap_driver *d = render_module(f);
 
 	return json_pack("{s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:n, s:o}", "name",
 			 json_text_or_null(f->driver->driver), "kind",
@@ -138,6 +138,22 @@ static json_t *process_object(const struct snap_owner *o)
 	return json_pack("{s:I, s:o, s:b, s:b}", "pid", (json_int_t)o->owner.tgid, "comm",
 			 json_text_or_null(o->owner.comm), "alive", !o->dead_ns, "worker",
 			 o->owner.worker);
+}
+
+static json_t *releases_array(const struct finding *f)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < f->nr_releases; i++) {
+		const struct finding_release *r = &f->releases[i];
+
+		json_array_append_new(
+			a, json_pack("{s:s, s:I, s:o, s:o}", "kind", wrong_release_name(r->kind),
+				     "count", (json_int_t)r->count, "stack",
+				     r->site ? stack_array(&r->site->site) : json_array(),
+				     "process", r->by ? process_object(r->by) : json_null()));
+	}
+	return a;
 }
 
 static json_t *processes_array(const struct finding *f)
@@ -202,9 +218,11 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	json_object_set_new(o, "pins", json_integer((json_int_t)f->pins));
 	json_object_set_new(o, "pages", json_integer((json_int_t)f->folios));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)f->bytes));
+	json_object_set_new(o, "wrong_releases", json_integer((json_int_t)finding_wrong(f)));
 	json_object_set_new(o, "rate_bytes_per_s", number_or_null(v->rate));
 	json_object_set_new(o, "exhaustion_s", number_or_null(v->exhaustion));
 	json_object_set_new(o, "sites", sites_array(f));
+	json_object_set_new(o, "releases", releases_array(f));
 	json_object_set_new(o, "processes", processes_array(f));
 	json_object_set_new(o, "objects", objects_array(f));
 	json_object_set_new(o, "devices", devices_array(f));
@@ -259,12 +277,19 @@ static void fill_loss(json_t *o, const struct report_loss *l)
 		const char *name;
 		enum pl_stat stat;
 	} rows[] = {
-		{"pins_table_full", PL_LOST_PAGES},    {"pins_map_busy", PL_LOST_BUSY},
-		{"pins_claims_full", PL_SLOTS_FULL},   {"stacks", PL_LOST_STACK},
-		{"stacks_truncated", PL_TRUNC_STACK},  {"sites_table_full", PL_LOST_SITES},
-		{"owners_table_full", PL_LOST_OWNERS}, {"files_table_full", PL_LOST_FILES},
-		{"calls_table_full", PL_LOST_CALLS},   {"releases_untraced", PL_REL_UNTRACED},
-		{"records_torn", PL_CONTENDED},	       {"processes_table_full", PL_LOST_TREE},
+		{"pins_table_full", PL_LOST_PAGES},
+		{"pins_map_busy", PL_LOST_BUSY},
+		{"pins_claims_full", PL_SLOTS_FULL},
+		{"stacks", PL_LOST_STACK},
+		{"stacks_truncated", PL_TRUNC_STACK},
+		{"sites_table_full", PL_LOST_SITES},
+		{"owners_table_full", PL_LOST_OWNERS},
+		{"files_table_full", PL_LOST_FILES},
+		{"calls_table_full", PL_LOST_CALLS},
+		{"releases_untraced", PL_REL_UNTRACED},
+		{"records_torn", PL_CONTENDED},
+		{"processes_table_full", PL_LOST_TREE},
+		{"wrong_releases_table_full", PL_LOST_WRONGS},
 	};
 
 	json_object_set_new(o, "error",
@@ -292,12 +317,13 @@ static json_t *leaks_array(const struct report_summary *s)
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {
 		const struct report_leak *l = &s->leaks[i];
 
-		json_array_append_new(a, json_pack("{s:o, s:s, s:s, s:I, s:I}", "driver",
-						   json_text_or_null(l->driver), "kind",
-						   blame_kind_name(l->kind), "evidence",
-						   evidence_name(l->evidence), "pins",
-						   (json_int_t)l->pins, "bytes",
-						   (json_int_t)l->bytes));
+		json_array_append_new(a,
+				      json_pack("{s:o, s:s, s:s, s:I, s:I, s:I}", "driver",
+						json_text_or_null(l->driver), "kind",
+						blame_kind_name(l->kind), "evidence",
+						evidence_name(l->evidence), "pins",
+						(json_int_t)l->pins, "bytes", (json_int_t)l->bytes,
+						"wrong_releases", (json_int_t)l->wrong));
 	}
 	return a;
 }
@@ -321,13 +347,15 @@ static void on_summary(void *ctx, const struct report_summary *s)
 					: json_null());
 	if (s->ledger)
 		json_object_set_new(o, "ledger",
-				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "pins",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pins",
 					      (json_int_t)s->ledger->pins, "proved",
 					      (json_int_t)s->ledger->proved, "held",
 					      (json_int_t)s->ledger->held, "ambiguous",
 					      (json_int_t)s->ledger->ambiguous, "before",
 					      (json_int_t)s->ledger->base, "torn",
-					      (json_int_t)s->ledger->torn));
+					      (json_int_t)s->ledger->torn, "wrong_releases",
+					      (json_int_t)s->ledger->wrong, "unclear_releases",
+					      (json_int_t)s->ledger->unclear));
 	json_object_set_new(o, "pinned_at_start", s->pinned ? json_sum(s->pinned) : json_null());
 	loss = s->loss ? json_object() : json_null();
 	if (s->loss)

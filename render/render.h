@@ -43,6 +43,9 @@ void render_driver(const struct blame *b, char *out, size_t size);
 #define RENDER_FRAME 136
 size_t render_stack(const struct pl_site *site, char (*frames)[RENDER_FRAME]);
 
+/* The finding's driver as it was at its first pin or release; NULL when it is not known. */
+const struct snap_driver *render_module(const struct finding *f);
+
 /* Prints a text in lines of less than 80 columns, each indented. */
 void render_wrap(FILE *to, int indent, const char *text);
 

@@ -133,6 +133,7 @@ static void fill_books(struct books *b)
 	}
 	for (int i = 0; i < 120; i++)
 		books_pin(b, books_owner(b, holder), 1);
+	b->pages[0].page.wrong = 1;
 }
 
 /* The books of a moment later: one folio each was released, so that delays are learned. */
@@ -163,8 +164,18 @@ static void test_ledger_says_so_when_memory_runs_out(void **state)
 
 	(void)state;
 	fill_books(b);
-	/* findings twice, holdings four times, scratch, waiting and delays */
-	assert_true(fail_each(evaluate_twice, b) >= 8);
+	/* findings twice, holdings four times, scratch, waiting, what lacks and delays */
+	assert_true(fail_each(evaluate_twice, b) >= 9);
+	books_destroy(b);
+}
+
+static void test_a_wrong_release_needs_memory_as_well(void **state)
+{
+	struct books *b = books_create();
+
+	(void)state;
+	books_wrong(b, PL_WRONG_NEVER, books_site(b, BLAME_MODULE, "wrong"), 1);
+	assert_int_equal(fail_each(evaluate_twice, b), 1);
 	books_destroy(b);
 }
 
@@ -283,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_map64_keeps_what_it_has_when_it_cannot_grow),
 		cmocka_unit_test(test_the_gate_keeps_what_it_has_when_it_cannot_grow),
 		cmocka_unit_test(test_ledger_says_so_when_memory_runs_out),
+		cmocka_unit_test(test_a_wrong_release_needs_memory_as_well),
 		cmocka_unit_test(test_a_ledger_goes_on_after_a_failure),
 		cmocka_unit_test(test_monitor_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_nothing_was_leaked_by_any_of_them),
