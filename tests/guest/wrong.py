@@ -64,6 +64,21 @@ def test_pages_unpinned_twice_by_many_processes_are_found():
         assert w.summary["leaks"][0]["wrong_releases"] == wrong() - before == 15, w.summary
 
 
+def test_pages_held_for_long_and_unpinned_again_later_are_found():
+    load("leaky")
+    memory, address = buffer(6)
+    fd = os.open("/dev/leaky", os.O_RDWR)
+    with Watch("--track", "always", "--level", "deep") as w:
+        use_driver(address, 6, "LEAKY_HOLD", fd=fd)
+        time.sleep(14)
+        use_driver(address, 6, "LEAKY_UNREGISTER", fd=fd)
+        time.sleep(2)
+        use_driver(address, 6, "LEAKY_UNPIN_NEVER", fd=fd)
+        w.verdict(cause="double-release", wrong_releases=6)
+    os.close(fd)
+    memory.flush()
+
+
 def test_pages_taken_with_get_user_pages_and_unpinned_are_found():
     released("--pages", 12, "unpin-get:5", kind="never-pinned", cause="wrong-release")
 
