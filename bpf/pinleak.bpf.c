@@ -1012,23 +1012,23 @@ static __always_inline void wrong_begin(struct scratch *s, __u64 site, __u64 fol
 	s->wrong.each = each;
 }
 
-/* Released, and not claimed by anybody we know. */
-static __always_inline void release_unknown(void *ctx, __u64 folio, __u32 refs, __u32 over,
-					    __u32 slot)
+/* Released beyond the folio's count, and what went before is not known. */
+static __always_inline void release_wrong(void *ctx, __u64 folio, __u32 over, __u32 slot)
 {
-	struct scratch *s;
+	struct scratch *s = scratch_of(slot);
 
-	if (!over) {
-		count(PL_REL_UNKNOWN, refs);
-		folio_remember(folio);
-		return;
-	}
 	bpf_map_delete_elem(&freed, &folio); /* its pins were not lost after all */
-	s = scratch_of(slot);
 	if (!s)
 		return;
 	wrong_begin(s, site_get(ctx, s), folio, over);
 	wrong_store(s, 0);
+}
+
+/* Released, and not claimed by anybody we know. */
+static __always_inline void release_unknown(__u64 folio, __u32 refs)
+{
+	count(PL_REL_UNKNOWN, refs);
+	folio_remember(folio);
 }
 
 /*
@@ -1047,6 +1047,7 @@ static __always_inline void release_whole(void *ctx, struct pl_page *p, __u32 re
 	else if (s)
 		site = site_get(ctx, s);
 	release_add(p, site, refs, sole);
+	p->last_ns = bpf_ktime_get_ns();
 	if (sole)
 		p->slot[0].released += refs;
 	p->held = p->held > refs ? p->held - refs : 0;
@@ -1081,7 +1082,10 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 	__u32 over = refs > pins ? refs - pins : 0;
 
 	if (!p || !p->nr_slots || p->folio != folio) {
-		release_unknown(ctx, folio, refs, over, slot);
+		if (over)
+			release_wrong(ctx, folio, over, slot);
+		else
+			release_unknown(folio, refs);
 		return;
 	}
 	if (!page_lock(p))
@@ -1091,6 +1095,8 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 	else if (p->folio == folio)
 		release_part(ctx, p, refs, pins, slot);
 	page_unlock(p);
+	if (over && !p->nr_slots)
+		release_wrong(ctx, folio, over, slot);
 }
 
 /* ---- hooks that take pins ----------------------------------------------------------- */
