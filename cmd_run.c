@@ -24,6 +24,7 @@
 enum {
 	OPT_GRACE,
 	OPT_LEVEL,
+	OPT_REFERENCES,
 	OPT_ALLOW,
 	OPT_ERROR_EXITCODE,
 	OPT_JSON,
@@ -43,6 +44,10 @@ static const struct option_row options[] = {
 		       "light: a hook a call; deep: a hook a pin; unless\n"
 		       "given, deep, or light where deep cannot be had",
 		       "light deep"},
+	[OPT_REFERENCES] = {"references", NULL,
+			    "also find plain references that are left behind\n"
+			    "(get_user_pages without put_page)",
+			    NULL},
 	[OPT_ALLOW] = {"allow", "DRIVER=PINS", "tolerate so many leaked pins of a driver", NULL},
 	[OPT_ERROR_EXITCODE] = {"error-exitcode", "N",
 				"exit status when a driver leaks, 1 to 255 [99]", NULL},
@@ -123,6 +128,9 @@ static int set_option(const struct command *self, int option, const char *value,
 		return option_duration(self, row, value, 0, &s->monitor.grace_ns);
 	case OPT_LEVEL:
 		return set_level(self, row, value, s);
+	case OPT_REFERENCES:
+		r->set.monitor.references = true;
+		return STATUS_OK;
 	case OPT_ALLOW:
 		return set_allowance(self, row, value, &r->gate);
 	case OPT_ERROR_EXITCODE:
@@ -294,7 +302,7 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	struct gate_leak *leak;
 
 	r->to->verdict(&r->render, v);
-	if (gate_verdict(&r->gate, v->finding, &leak)) {
+	if (gate_verdict(&r->gate, v->finding, v->plain, &leak)) {
 		r->err = -ENOMEM;
 		return;
 	}
@@ -330,6 +338,14 @@ static void on_summary(void *ctx, const struct report_summary *s)
 		r->to->summary(&r->render, s);
 }
 
+static void on_references(void *ctx, const struct report_references *s)
+{
+	struct run *r = ctx;
+
+	if (r->set.json)
+		r->to->references(&r->render, s);
+}
+
 static const struct reporter gatekeeper = {
 	.sample = on_sample,
 	.suspicion = on_suspicion,
@@ -338,6 +354,7 @@ static const struct reporter gatekeeper = {
 	.held = on_held,
 	.loss = on_loss,
 	.summary = on_summary,
+	.references = on_references,
 };
 
 /* ---- tracking ------------------------------------------------------------------------- */
@@ -372,6 +389,8 @@ static int begin_tracking(struct run *r)
 		if (r->set.level_given && session_level(s) != wanted)
 			break;
 	}
+	if (!err)
+		err = session_references(s);
 	if (err)
 		snprintf(r->refusal, sizeof(r->refusal), "%s", session_error(s, err));
 	if (err || session_level(s) != wanted || wanted == LEVEL_COUNTERS) {
@@ -390,6 +409,8 @@ static int step(struct run *r)
 
 	if (!err)
 		err = session_change_level(s);
+	if (!err)
+		err = session_references(s);
 	if (!err && session_level(s) == LEVEL_COUNTERS)
 		err = -ENOTSUP; /* neither the new level nor the old one could be had */
 	return err;

@@ -15,6 +15,7 @@ enum {
 	OPT_LEVEL,
 	OPT_GRACE,
 	OPT_SETTLE,
+	OPT_REFERENCES,
 	OPT_TABLE_SIZE,
 	OPT_JSON,
 	OPT_SAMPLES,
@@ -37,6 +38,10 @@ static const struct option_row options[] = {
 		       "file was closed and its process ended [2s]",
 		       NULL},
 	[OPT_SETTLE] = {"settle", "TIME", "tracking goes off when nothing is new [60s]", NULL},
+	[OPT_REFERENCES] = {"references", "TIME",
+			    "between two looks for plain references that are\n"
+			    "left behind (get_user_pages); 0: none [10m]",
+			    NULL},
 	[OPT_TABLE_SIZE] = {"table-size", "N",
 			    "folios to keep records of [by memory: 65,536\n"
 			    "to 131,072], 300 bytes each",
@@ -51,6 +56,7 @@ static const struct option_row options[] = {
 struct settings {
 	uint64_t interval_ns;
 	uint64_t for_ns; /* 0: for ever */
+	uint64_t references_ns;
 	struct monitor_config monitor;
 	struct tracker_config tracker;
 	bool json;
@@ -81,6 +87,8 @@ static int set_option(const struct command *self, int option, const char *value,
 		return option_duration(self, row, value, 0, &s->monitor.grace_ns);
 	case OPT_SETTLE:
 		return option_duration(self, row, value, 1, &s->monitor.settle_ns);
+	case OPT_REFERENCES:
+		return option_duration(self, row, value, 0, &s->references_ns);
 	case OPT_TRACK:
 		err = option_choice(self, row, value, &choice);
 		s->monitor.track = choice;
@@ -115,6 +123,7 @@ static int parse(const struct command *self, int argc, char **argv, struct setti
 
 	*s = (struct settings){
 		.interval_ns = 1000000000,
+		.references_ns = 600000000000,
 		.monitor = {.track = TRACK_AUTO,
 			    .lowest = LEVEL_LIGHT,
 			    .grace_ns = 2000000000,
@@ -170,6 +179,8 @@ static int loop(struct watch *w)
 		err = session_step(s);
 		if (!err)
 			err = session_change_level(s);
+		if (!err)
+			err = session_references(s);
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
@@ -239,6 +250,8 @@ static int run(const struct command *self, int argc, char **argv)
 	render_here(&w.render, stdout);
 	w.render.samples = w.set.samples;
 	w.session.config = w.set.tracker;
+	w.session.lookout_ns = w.set.monitor.track == TRACK_NEVER ? 0 : w.set.references_ns;
+	w.session.grace_ns = w.set.monitor.grace_ns;
 	status = watch(&w);
 	session_close(&w.session);
 	return status;

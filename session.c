@@ -43,6 +43,8 @@ void session_close(struct session *s)
 {
 	monitor_destroy(s->monitor);
 	tracker_destroy(s->tracker);
+	tracker_destroy(s->getters);
+	lookout_close(&s->lookout);
 	vmstat_close(s->counters);
 }
 
@@ -119,6 +121,70 @@ int session_change_level(struct session *s)
 	if (!err && from != LEVEL_COUNTERS)
 		err = tracker_rebalance(s->tracker, s->counters);
 	return err;
+}
+
+/* ---- plain references ------------------------------------------------------------------- */
+
+static void drop_getters(struct session *s)
+{
+	tracker_destroy(s->getters);
+	s->getters = NULL;
+}
+
+static void track_getters(struct session *s)
+{
+	struct tracker_config config = {.references = true,
+					.table_size = s->config.table_size,
+					.follow = s->config.follow};
+	int err = s->ground.why[0] ? -EPERM : tracker_create(&config, &s->getters);
+
+	if (!err)
+		err = tracker_set_level(s->getters, LEVEL_LIGHT);
+	if (!err)
+		err = tracker_try_references(s->getters);
+	if (!err) {
+		monitor_references_are(s->monitor, s->sample.now_ns, true);
+		return;
+	}
+	monitor_references_failed(s->monitor, s->sample.now_ns,
+				  s->getters && *tracker_error(s->getters)
+					  ? tracker_error(s->getters)
+					  : strerror(-err));
+	drop_getters(s);
+}
+
+/* What cannot be looked at now is looked at the next time. */
+static void look_out(struct session *s)
+{
+	uint64_t folios;
+	bool done;
+
+	if (!s->lookout_ns || s->ground.why[0] ||
+	    !lookout_is_due(&s->lookout, s->sample.now_ns, s->lookout_ns, s->grace_ns))
+		return;
+	if (!lookout_look(&s->lookout, s->sample.now_ns, &done, &folios) && done)
+		monitor_unexplained(s->monitor, s->sample.now_ns, folios);
+}
+
+int session_references(struct session *s)
+{
+	const struct snapshot *books;
+	int err;
+
+	look_out(s);
+	if (monitor_wants_references(s->monitor) && !s->getters)
+		track_getters(s);
+	if (!s->getters)
+		return 0;
+	if (!monitor_wants_references(s->monitor)) {
+		drop_getters(s);
+		monitor_references_are(s->monitor, s->sample.now_ns, false);
+		return 0;
+	}
+	err = tracker_books(s->getters, &books);
+	if (!err)
+		err = lookout_clear(&s->lookout, books);
+	return err ? err : monitor_step_references(s->monitor, books);
 }
 
 /* ---- a look, and waiting for the next ------------------------------------------------- */

@@ -10,16 +10,21 @@
 
 #include "core/monitor.h"
 #include "kernel/ground.h"
+#include "kernel/lookout.h"
 #include "kernel/tracker.h"
 #include "kernel/vmstat.h"
 
 struct session {
 	struct tracker_config config; /* set by the user */
+	uint64_t lookout_ns; /* pause between looks for plain references; 0: none; the same */
+	uint64_t grace_ns;   /* between the two looks of a pair; the same */
 	struct ground ground;
 	struct vmstat *counters;
 	struct monitor *monitor;
 	struct tracker *tracker; /* NULL until it is needed */
-	struct sample sample;	 /* the last one */
+	struct tracker *getters; /* of plain references; NULL when they are not tracked */
+	struct lookout lookout;
+	struct sample sample; /* the last one */
 };
 
 /* Surveys the machine. False: no tracking here; why not, and what to do, is on standard error. */
@@ -32,6 +37,12 @@ bool session_may_track(struct session *s);
 int session_open(struct session *s, const struct monitor_config *config, const struct reporter *to,
 		 void *ctx);
 void session_close(struct session *s);
+
+/*
+ * Looks for plain references when it is time, and switches their tracking on and off as the
+ * monitor wants. -errno.
+ */
+int session_references(struct session *s);
 
 /* One look at the counters and, above level counters, at the books. -errno. */
 int session_step(struct session *s);

@@ -54,22 +54,24 @@ int gate_allow(struct gate *g, const char *text)
 
 /* ---- leaks ---------------------------------------------------------------------------- */
 
-static struct gate_leak *leak_of(const struct gate *g, enum blame_kind kind, const char *driver)
+static struct gate_leak *leak_of(const struct gate *g, enum blame_kind kind, const char *driver,
+				 bool plain)
 {
 	for (size_t i = 0; i < g->nr_leaks; i++)
-		if (g->leaks[i].kind == kind && !strcmp(g->leaks[i].driver, driver))
+		if (g->leaks[i].kind == kind && g->leaks[i].plain == plain &&
+		    !strcmp(g->leaks[i].driver, driver))
 			return &g->leaks[i];
 	return NULL;
 }
 
-static struct gate_leak *new_leak(struct gate *g, const struct blame *driver)
+static struct gate_leak *new_leak(struct gate *g, const struct blame *driver, bool plain)
 {
 	struct gate_leak *leak;
 
 	if (grow((void **)&g->leaks, &g->room_leaks, g->nr_leaks, sizeof(*leak)))
 		return NULL;
 	leak = &g->leaks[g->nr_leaks++];
-	*leak = (struct gate_leak){.kind = driver->kind};
+	*leak = (struct gate_leak){.kind = driver->kind, .plain = plain};
 	memcpy(leak->driver, driver->driver, sizeof(leak->driver));
 	return leak;
 }
@@ -97,12 +99,12 @@ static void raise(struct gate *g, struct gate_leak *leak, uint64_t pins, uint64_
 	leak->allowed = is_allowed(g, leak);
 }
 
-int gate_verdict(struct gate *g, const struct finding *f, struct gate_leak **out)
+int gate_verdict(struct gate *g, const struct finding *f, bool plain, struct gate_leak **out)
 {
-	struct gate_leak *leak = leak_of(g, f->driver->kind, f->driver->driver);
+	struct gate_leak *leak = leak_of(g, f->driver->kind, f->driver->driver, plain);
 
 	if (!leak)
-		leak = new_leak(g, f->driver);
+		leak = new_leak(g, f->driver, plain);
 	if (!leak)
 		return -ENOMEM;
 	g->verdicts++;
@@ -117,7 +119,7 @@ void gate_end(struct gate *g, const struct report_summary *s)
 {
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {
 		const struct report_leak *r = &s->leaks[i];
-		struct gate_leak *leak = leak_of(g, r->kind, r->driver);
+		struct gate_leak *leak = leak_of(g, r->kind, r->driver, r->plain);
 
 		if (leak)
 			raise(g, leak, r->pins, r->bytes);
@@ -137,7 +139,7 @@ struct gate_sum gate_sum(const struct gate *g)
 	struct gate_sum sum = {0};
 
 	for (size_t i = 0; i < g->nr_leaks; i++) {
-		sum.pins += g->leaks[i].pins;
+		*(g->leaks[i].plain ? &sum.references : &sum.pins) += g->leaks[i].pins;
 		sum.bytes += g->leaks[i].bytes;
 		sum.allowed += g->leaks[i].allowed ? g->leaks[i].pins : 0;
 	}

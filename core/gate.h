@@ -23,6 +23,7 @@ struct gate_allowance {
 struct gate_leak {
 	char driver[PL_SYM];
 	enum blame_kind kind;
+	bool plain;		/* pins are plain references, no pins */
 	enum evidence evidence; /* the strongest there was */
 	uint64_t pins;		/* the most that were proved at one time */
 	uint64_t bytes;
@@ -49,7 +50,7 @@ void gate_free(struct gate *g);
 int gate_allow(struct gate *g, const char *text) __attribute__((warn_unused_result));
 
 /* Notes a verdict. The driver's leak into *out, until the next verdict. -ENOMEM. */
-int gate_verdict(struct gate *g, const struct finding *f, struct gate_leak **out)
+int gate_verdict(struct gate *g, const struct finding *f, bool plain, struct gate_leak **out)
 	__attribute__((warn_unused_result));
 
 /* Notes what is left of each leak at the end. */
@@ -60,7 +61,8 @@ bool gate_is_shut(const struct gate *g);
 
 /* The sum over the leaks: of all, or of those that are allowed. */
 struct gate_sum {
-	uint64_t pins, bytes, allowed;
+	uint64_t pins, references, bytes;
+	uint64_t allowed; /* of both */
 };
 struct gate_sum gate_sum(const struct gate *g);
 

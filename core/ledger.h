@@ -89,7 +89,7 @@ struct ledger {
 	uint64_t grace_ns;
 	uint64_t epoch_ns;
 	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
-	bool strict; /* prove nothing by the references of small folios alone: see loose */
+	bool strict;	/* prove nothing by the references of small folios alone: see loose */
 	/* results of ledger_evaluate() */
 	struct finding *findings;
 	size_t nr_findings;
@@ -106,9 +106,9 @@ struct ledger {
 	uint64_t tree_held;	/* somebody may rightly hold them */
 	uint64_t tree_unproved; /* nobody may, but it is not sure that they are the tree's */
 	uint64_t tree_due_ns;	/* when the last grace time that runs for some ends; 0: none does */
-	uint64_t lacking;   /* folios that lack references: put_page() was called on a pin */
-	uint64_t wrong;	    /* releases of pins that were not there, by drivers we know */
-	uint64_t unclear;   /* the same; whose mistake they were cannot be told */
+	uint64_t lacking;	/* folios that lack references: put_page() was called on a pin */
+	uint64_t wrong;		/* releases of pins that were not there, by drivers we know */
+	uint64_t unclear;	/* the same; whose mistake they were cannot be told */
 	/* kept between evaluations */
 	struct map64 waiting; /* owner -> pins left after its file ended */
 	struct map64 delays;  /* site -> slowest release after the end seen, in ms */

@@ -22,6 +22,7 @@
 struct accused {
 	char name[PL_SYM];
 	enum blame_kind kind;
+	bool plain; /* of plain references */
 	enum evidence evidence;
 	uint64_t pins;	   /* as last reported */
 	uint64_t now_pins; /* as last seen */
@@ -43,6 +44,17 @@ struct grower {
 	uint32_t rises; /* windows in a row */
 	uint64_t seen_ns;
 	bool told;
+};
+
+/* Tracking of plain references. */
+struct getters {
+	struct ledger ledger;
+	struct map64 before; /* folio -> references that could be proof at the last look */
+	bool on, wanted, refused;
+	bool looked;
+	uint64_t unexplained; /* folios, at the last look */
+	uint32_t calm;	      /* looks in a row without more */
+	char reason[160];
 };
 
 struct monitor {
@@ -70,6 +82,7 @@ struct monitor {
 	int64_t untracked_rise;	 /* of outstanding pins, in all the time without tracking */
 	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
+	struct getters getters;
 	struct census_sum pinned; /* when tracking began */
 	bool pinned_known;
 	struct accused accused[DRIVERS_MAX];
@@ -118,7 +131,10 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->config = *config;
 	m->to = to;
 	m->ctx = ctx;
-	m->ledger.grace_ns = config->grace_ns;
+	m->ledger.grace_ns = m->getters.ledger.grace_ns = config->grace_ns;
+	m->getters.ledger.tree_only = config->tree_only;
+	m->getters.wanted = config->references;
+	snprintf(m->getters.reason, sizeof(m->getters.reason), "asked for");
 	m->ledger.tree_only = config->tree_only;
 	m->sample_rate = 1;
 	if (config->track == TRACK_ALWAYS) {
@@ -133,6 +149,8 @@ void monitor_destroy(struct monitor *m)
 	if (!m)
 		return;
 	ledger_free(&m->ledger);
+	ledger_free(&m->getters.ledger);
+	map64_free(&m->getters.before);
 	free(m);
 }
 
@@ -204,6 +222,22 @@ static void suspect(struct monitor *m, const struct detect_suspicion *d)
 	want(m, m->config.lowest);
 }
 
+/* What was proved stays, when what can be proved from now on is counted anew. */
+static void retire(struct monitor *m, bool plain)
+{
+	for (uint32_t i = 0; i < m->nr_accused; i++) {
+		struct accused *a = &m->accused[i];
+
+		if (a->plain != plain)
+			continue;
+		a->prior_pins += a->now_pins;
+		a->prior_bytes += a->now_bytes;
+		a->prior_wrong += a->now_wrong;
+		a->pins = a->now_pins = a->now_bytes = a->first_bytes = 0;
+		a->wrong = a->now_wrong = 0;
+	}
+}
+
 /* The ledger goes with the tracking; what was proved stays. */
 static void close_books(struct monitor *m)
 {
@@ -211,15 +245,7 @@ static void close_books(struct monitor *m)
 	m->untracked = m->last;
 	m->books_open = false;
 	m->nr_growers = 0;
-	for (uint32_t i = 0; i < m->nr_accused; i++) {
-		struct accused *a = &m->accused[i];
-
-		a->prior_pins += a->now_pins;
-		a->prior_bytes += a->now_bytes;
-		a->prior_wrong += a->now_wrong;
-		a->pins = a->now_pins = a->now_bytes = a->first_bytes = 0;
-		a->wrong = a->now_wrong = 0;
-	}
+	retire(m, false);
 }
 
 void monitor_pinned(struct monitor *m, const struct census_sum *pinned)
@@ -342,18 +368,18 @@ static enum severity severity_of(const struct monitor *m, const struct report_ve
 	return SEVERITY_WARNING;
 }
 
-static struct accused *accused_of(struct monitor *m, const struct blame *driver)
+static struct accused *accused_of(struct monitor *m, const struct blame *driver, bool plain)
 {
 	struct accused *a;
 
 	for (uint32_t i = 0; i < m->nr_accused; i++)
-		if (m->accused[i].kind == driver->kind &&
+		if (m->accused[i].kind == driver->kind && m->accused[i].plain == plain &&
 		    !strcmp(m->accused[i].name, driver->driver))
 			return &m->accused[i];
 	if (m->nr_accused == DRIVERS_MAX)
 		return NULL;
 	a = &m->accused[m->nr_accused++];
-	*a = (struct accused){.kind = driver->kind};
+	*a = (struct accused){.kind = driver->kind, .plain = plain};
 	snprintf(a->name, sizeof(a->name), "%s", driver->driver);
 	return a;
 }
@@ -432,21 +458,19 @@ static bool is_news(const struct accused *a, const struct finding *f, bool last)
 	return last && (f->pins != a->pins || wrong != a->wrong);
 }
 
-static bool is_proved(const struct monitor *m, const struct accused *a)
+static const struct finding *finding_of(const struct ledger *l, const struct accused *a)
 {
-	for (size_t i = 0; i < m->ledger.nr_findings; i++) {
-		const struct blame *driver = m->ledger.findings[i].driver;
-
-		if (a->kind == driver->kind && !strcmp(a->name, driver->driver))
-			return true;
-	}
-	return false;
+	for (size_t i = 0; i < l->nr_findings; i++)
+		if (l->findings[i].driver->kind == a->kind &&
+		    !strcmp(l->findings[i].driver->driver, a->name))
+			return &l->findings[i];
+	return NULL;
 }
 
 static void judge(struct monitor *m, bool last)
 {
 	for (uint32_t i = 0; i < m->nr_accused; i++)
-		if (!is_proved(m, &m->accused[i])) /* released after all */
+		if (!m->accused[i].plain && !finding_of(&m->ledger, &m->accused[i])) /* released */
 			m->accused[i].now_pins = m->accused[i].now_bytes = m->accused[i].now_wrong =
 				0;
 	for (size_t i = 0; i < m->ledger.nr_findings; i++) {
@@ -456,7 +480,7 @@ static void judge(struct monitor *m, bool last)
 		drop_doubtful_releases(m, f);
 		if (!is_beyond_doubt(m, f) || !(f->pins || finding_wrong(f)))
 			continue;
-		a = accused_of(m, f->driver);
+		a = accused_of(m, f->driver, false);
 		if (!a)
 			continue;
 		if (!a->first_bytes) {
@@ -657,6 +681,159 @@ int monitor_step(struct monitor *m, const struct sample *sample, const struct sn
 	return 0;
 }
 
+/* ---- plain references ------------------------------------------------------------------- */
+
+#define CALM_LOOKS 2 /* without anything new: tracking of references goes off */
+
+static void want_references(struct monitor *m, bool wanted, const char *why, uint64_t folios)
+{
+	m->getters.wanted = wanted;
+	snprintf(m->getters.reason, sizeof(m->getters.reason), "%s: %" PRIu64 " folios", why,
+		 folios);
+}
+
+void monitor_unexplained(struct monitor *m, uint64_t now_ns, uint64_t folios)
+{
+	struct getters *g = &m->getters;
+	bool more = g->looked && folios > g->unexplained;
+
+	(void)now_ns;
+	g->calm = more ? 0 : g->calm + 1;
+	g->looked = true;
+	g->unexplained = folios;
+	if (g->refused || m->config.track == TRACK_NEVER || m->config.references)
+		return;
+	if (more)
+		want_references(m, true, "referenced, mapped by nobody, and more than before",
+				folios);
+	else if (g->wanted && g->calm >= CALM_LOOKS)
+		want_references(m, false, "no more of them are left behind", folios);
+}
+
+bool monitor_wants_references(const struct monitor *m)
+{
+	return m->getters.wanted;
+}
+
+static void tell_references(const struct monitor *m, uint64_t now_ns, const char *reason)
+{
+	struct report_references r = {.now_ns = now_ns,
+				      .on = m->getters.on,
+				      .unexplained = m->getters.unexplained,
+				      .reason = reason};
+
+	m->to->references(m->ctx, &r);
+}
+
+void monitor_references_are(struct monitor *m, uint64_t now_ns, bool on)
+{
+	m->getters.on = on;
+	map64_clear(&m->getters.before);
+	if (!on)
+		retire(m, true);
+	tell_references(m, now_ns, m->getters.reason);
+}
+
+void monitor_references_failed(struct monitor *m, uint64_t now_ns, const char *reason)
+{
+	m->getters.refused = true;
+	m->getters.wanted = false;
+	tell_references(m, now_ns, reason);
+}
+
+/*
+ * Others than drivers take references too, for a pipe or a socket, and pass them on without
+ * get_user_pages(): a folio that they have claimed proves nothing.
+ */
+static bool is_of_modules(const struct snapshot *s, const struct pl_page *p)
+{
+	uint32_t owner, site;
+
+	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS; i++)
+		if (!map64_get(&s->owner_at, p->slot[i].owner, &owner) ||
+		    !map64_get(&s->site_at, s->owners[owner].owner.site, &site) ||
+		    s->sites[site]->blame.kind != BLAME_MODULE)
+			return false;
+	return p->nr_slots && !p->extra && !p->torn;
+}
+
+/* What was there at the last look too; a folio is referenced for a moment for many reasons. */
+static int keep_steady(struct getters *g, const struct snapshot *s)
+{
+	struct map64 now = {0};
+	int err = 0;
+
+	for (size_t i = 0; i < s->nr_pages && !err; i++) {
+		struct pl_page *p = &s->pages[i].page;
+		uint32_t before = 0;
+
+		if (p->pins && !is_of_modules(s, p))
+			p->pins = 0;
+		if (!p->pins)
+			continue;
+		map64_get(&g->before, s->pages[i].folio, &before);
+		err = map64_put(&now, s->pages[i].folio, p->pins);
+		p->pins = p->pins < before ? p->pins : before;
+	}
+	map64_free(&g->before);
+	g->before = now;
+	return err;
+}
+
+static void accuse_plain(struct monitor *m, struct accused *a, const struct finding *f)
+{
+	struct report_verdict r = {.now_ns = m->last.now_ns,
+				   .finding = f,
+				   .level = LEVEL_LIGHT,
+				   .sample_rate = 1,
+				   .update = a->evidence && f->evidence <= a->evidence,
+				   .plain = true};
+
+	forecast(m, a, &r);
+	r.severity = severity_of(m, &r, f->bytes);
+	m->to->verdict(m->ctx, &r);
+	a->pins = f->pins;
+	if (f->evidence > a->evidence)
+		a->evidence = f->evidence;
+}
+
+static void judge_plain(struct monitor *m, bool last)
+{
+	const struct ledger *l = &m->getters.ledger;
+
+	for (uint32_t i = 0; i < m->nr_accused; i++)
+		if (m->accused[i].plain && !finding_of(l, &m->accused[i]))
+			m->accused[i].now_pins = m->accused[i].now_bytes = 0;
+	for (size_t i = 0; i < l->nr_findings; i++) {
+		const struct finding *f = &l->findings[i];
+		struct accused *a = f->pins ? accused_of(m, f->driver, true) : NULL;
+
+		if (!a)
+			continue;
+		if (!a->first_bytes) {
+			a->first_ns = m->last.now_ns;
+			a->first_bytes = f->bytes;
+		}
+		if (f->pins > a->now_pins)
+			m->getters.calm = 0;
+		a->now_pins = f->pins;
+		a->now_bytes = f->bytes;
+		if (is_news(a, f, last))
+			accuse_plain(m, a, f);
+	}
+}
+
+int monitor_step_references(struct monitor *m, const struct snapshot *books)
+{
+	int err = keep_steady(&m->getters, books);
+
+	if (!err)
+		err = ledger_evaluate(&m->getters.ledger, books);
+	if (!err)
+		judge_plain(m, false);
+	return err;
+}
+
 void monitor_finish(struct monitor *m, uint64_t now_ns)
 {
 	struct report_leak leaks[DRIVERS_MAX];
@@ -688,11 +865,12 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 
 		*leak = (struct report_leak){.driver = a->name,
 					     .kind = a->kind,
+					     .plain = a->plain,
 					     .evidence = a->evidence,
 					     .wrong = a->prior_wrong + a->now_wrong,
 					     .pins = a->prior_pins + a->now_pins,
 					     .bytes = a->prior_bytes + a->now_bytes};
-		r.leaked_pins += leak->pins;
+		*(a->plain ? &r.leaked_references : &r.leaked_pins) += leak->pins;
 		r.leaked_bytes += leak->bytes;
 	}
 	m->to->summary(m->ctx, &r);

@@ -24,6 +24,7 @@ struct monitor_config {
 	uint64_t grace_ns;
 	uint64_t settle_ns; /* quiet for so long: tracking goes off */
 	bool tree_only;	    /* only the tree of processes that is followed is judged */
+	bool references;    /* track plain references from the beginning */
 };
 
 struct monitor;
@@ -61,6 +62,26 @@ void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level, 
 
 /* Would exact counters be worth a stat_refresh now? */
 bool monitor_wants_exact(const struct monitor *m);
+
+/*
+ * What a look at the page structures has found: folios that nothing maps, nothing of the kernel's
+ * own explains, and something references all the same. More of them than the last time call for
+ * tracking of plain references.
+ */
+void monitor_unexplained(struct monitor *m, uint64_t now_ns, uint64_t folios);
+
+bool monitor_wants_references(const struct monitor *m);
+
+/* It is on or off now; or (failed) cannot be had, and is not asked for again. */
+void monitor_references_are(struct monitor *m, uint64_t now_ns, bool on);
+void monitor_references_failed(struct monitor *m, uint64_t now_ns, const char *reason);
+
+/*
+ * One look at the books of plain references, after monitor_step(). Its pages are changed: what
+ * cannot be used as proof is taken to hold nothing. -ENOMEM.
+ */
+int monitor_step_references(struct monitor *m, const struct snapshot *books)
+	__attribute__((warn_unused_result));
 
 /* Updates of verdicts, losses and the summary. */
 void monitor_finish(struct monitor *m, uint64_t now_ns);

@@ -70,6 +70,15 @@ struct report_verdict {
 	int64_t before;	       /* rise of the counters from the first sample to tracking */
 	bool incomplete;       /* something was lost: there may be more */
 	bool update;	       /* of a verdict given before; the evidence is the same */
+	bool plain;	       /* the finding's pins are plain references, no pins */
+};
+
+/* Tracking of get_user_pages() goes on or off. */
+struct report_references {
+	uint64_t now_ns;
+	bool on;
+	uint64_t unexplained; /* folios that nothing maps and something references */
+	const char *reason;
 };
 
 struct report_held {
@@ -95,6 +104,7 @@ struct report_leak {
 	uint64_t pins;
 	uint64_t bytes;
 	uint64_t wrong; /* releases */
+	bool plain;	/* pins are plain references, no pins */
 };
 
 struct report_summary {
@@ -106,6 +116,7 @@ struct report_summary {
 	const struct report_leak *leaks;
 	uint32_t nr_leaks;
 	uint64_t leaked_pins; /* by all of them */
+	uint64_t leaked_references;
 	uint64_t leaked_bytes;
 	enum level highest;
 	bool tracking_failed;		 /* wanted and not to be had */
@@ -123,6 +134,7 @@ struct reporter {
 	void (*held)(void *ctx, const struct report_held *r);
 	void (*loss)(void *ctx, const struct report_loss *r);
 	void (*summary)(void *ctx, const struct report_summary *r);
+	void (*references)(void *ctx, const struct report_references *r);
 };
 
 /* Is anything lost at all, so that there may be more than is shown? */

@@ -93,3 +93,19 @@ const struct fire fires[] = {
 	{"udmabuf", shoot_udmabuf},
 	{0},
 };
+
+/* vmsplice() puts our page into a pipe: iov_iter_get_pages2() -> get_user_pages_fast(). */
+int fire_reference(void)
+{
+	char page[1] = {1};
+	struct iovec piece = {.iov_base = page, .iov_len = sizeof(page)};
+	int ends[2], err = 0;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	if (vmsplice(ends[1], &piece, 1, 0) < 0)
+		err = -errno;
+	close(ends[0]);
+	close(ends[1]);
+	return err;
+}

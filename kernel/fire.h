@@ -12,4 +12,7 @@ struct fire {
 /* Ends with an entry whose name is NULL; the first one works on every kernel. */
 extern const struct fire fires[];
 
+/* Takes and drops a plain reference of a page of our own. 0 or -errno. */
+int fire_reference(void);
+
 #endif

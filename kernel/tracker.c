@@ -40,7 +40,8 @@ int tracker_create(const struct tracker_config *config, struct tracker **out)
 
 	if (!err) {
 		t->config = *config;
-		err = plan_make(btf, true, config->omit, &t->plan);
+		err = config->references ? plan_references(btf, &t->plan)
+					 : plan_make(btf, true, config->omit, &t->plan);
 		btf__free(btf);
 	}
 	if (err) {
@@ -253,4 +254,22 @@ int tracker_calibrate(struct tracker *t, struct vmstat *v, bool quick, struct ca
 		return -EBADE;
 	programs_arm(&t->programs);
 	return tracker_rebalance(t, v);
+}
+
+int tracker_try_references(struct tracker *t)
+{
+	uint64_t before[PL_STATS], after[PL_STATS];
+	int err = programs_stats(&t->programs, before);
+
+	if (!err)
+		err = fire_reference();
+	if (!err)
+		err = programs_stats(&t->programs, after);
+	if (err)
+		return programs_fail(&t->programs, err, "vmsplice: %s", strerror(-err));
+	if (after[PL_API_CALLS] == before[PL_API_CALLS])
+		return programs_fail(&t->programs, -EBADE,
+				     "the hooks did not see a reference that was taken");
+	programs_arm(&t->programs);
+	return 0;
 }

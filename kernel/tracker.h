@@ -15,6 +15,7 @@
 struct tracker_config {
 	uint32_t table_size; /* records of folios; 0: chosen from the machine's memory */
 	const char *omit;    /* a hook to leave out, see plan_make() */
+	bool references;     /* of plain references, not of pins: see plan_references() */
 	bool follow;	     /* mark the owners among our children and their descendants */
 };
 
@@ -72,5 +73,11 @@ struct calibration {
  */
 int tracker_calibrate(struct tracker *t, struct vmstat *v, bool quick, struct calibration *out,
 		      size_t *nr);
+
+/*
+ * For a tracker of references, in place of tracker_calibrate(): takes one and sees that the hooks
+ * see it. -EBADE: they do not.
+ */
+int tracker_try_references(struct tracker *t);
 
 #endif

@@ -215,7 +215,8 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	json_object_set_new(o, "cause", json_string(cause_name(finding_cause(f))));
 	json_object_set_new(o, "severity", json_string(severity_name(v->severity)));
 	json_object_set_new(o, "update", json_boolean(v->update));
-	json_object_set_new(o, "pins", json_integer((json_int_t)f->pins));
+	json_object_set_new(o, "pins", json_integer(v->plain ? 0 : (json_int_t)f->pins));
+	json_object_set_new(o, "references", json_integer(v->plain ? (json_int_t)f->pins : 0));
 	json_object_set_new(o, "pages", json_integer((json_int_t)f->folios));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)f->bytes));
 	json_object_set_new(o, "wrong_releases", json_integer((json_int_t)finding_wrong(f)));
@@ -317,13 +318,14 @@ static json_t *leaks_array(const struct report_summary *s)
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {
 		const struct report_leak *l = &s->leaks[i];
 
-		json_array_append_new(a,
-				      json_pack("{s:o, s:s, s:s, s:I, s:I, s:I}", "driver",
-						json_text_or_null(l->driver), "kind",
-						blame_kind_name(l->kind), "evidence",
-						evidence_name(l->evidence), "pins",
-						(json_int_t)l->pins, "bytes", (json_int_t)l->bytes,
-						"wrong_releases", (json_int_t)l->wrong));
+		json_array_append_new(a, json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I}", "driver",
+						   json_text_or_null(l->driver), "kind",
+						   blame_kind_name(l->kind), "evidence",
+						   evidence_name(l->evidence), "pins",
+						   l->plain ? 0 : (json_int_t)l->pins, "references",
+						   l->plain ? (json_int_t)l->pins : 0, "bytes",
+						   (json_int_t)l->bytes, "wrong_releases",
+						   (json_int_t)l->wrong));
 	}
 	return a;
 }
@@ -339,6 +341,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	json_object_set_new(o, "suspicions", json_integer(s->suspicions));
 	json_object_set_new(o, "leaks", leaks_array(s));
 	json_object_set_new(o, "leaked_pins", json_integer((json_int_t)s->leaked_pins));
+	json_object_set_new(o, "leaked_references", json_integer((json_int_t)s->leaked_references));
 	json_object_set_new(o, "leaked_bytes", json_integer((json_int_t)s->leaked_bytes));
 	json_object_set_new(o, "highest_level", json_string(level_name(s->highest)));
 	json_object_set_new(o, "tracking_failed", json_boolean(s->tracking_failed));
@@ -364,6 +367,17 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	json_put(r, o);
 }
 
+static void on_references(void *ctx, const struct report_references *s)
+{
+	const struct render *r = ctx;
+	json_t *o = json_event(r, "references", s->now_ns);
+
+	json_object_set_new(o, "on", json_boolean(s->on));
+	json_object_set_new(o, "unexplained", json_integer((json_int_t)s->unexplained));
+	json_object_set_new(o, "reason", json_text_or_null(s->reason));
+	json_put(r, o);
+}
+
 const struct reporter json_reporter = {
 	.sample = on_sample,
 	.suspicion = on_suspicion,
@@ -372,6 +386,7 @@ const struct reporter json_reporter = {
 	.held = on_held,
 	.loss = on_loss,
 	.summary = on_summary,
+	.references = on_references,
 };
 
 /* ---- the end of a run ----------------------------------------------------------------- */
@@ -397,9 +412,10 @@ static json_t *gate_array(const struct gate *g)
 						json_text_or_null(l->driver), "kind",
 						blame_kind_name(l->kind), "evidence",
 						evidence_name(l->evidence), "pins",
-						(json_int_t)l->pins, "bytes", (json_int_t)l->bytes,
-						"remaining_pins", (json_int_t)l->remaining,
-						"allowed", l->allowed));
+						l->plain ? 0 : (json_int_t)l->pins, "references",
+						l->plain ? (json_int_t)l->pins : 0, "bytes",
+						(json_int_t)l->bytes, "remaining_pins",
+						(json_int_t)l->remaining, "allowed", l->allowed));
 	}
 	return a;
 }
@@ -418,6 +434,7 @@ void render_run_json(const struct render *r, const struct report_run *run)
 	json_object_set_new(o, "verdicts", json_integer(run->gate->verdicts));
 	json_object_set_new(o, "leaks", gate_array(run->gate));
 	json_object_set_new(o, "leaked_pins", json_integer((json_int_t)sum.pins));
+	json_object_set_new(o, "leaked_references", json_integer((json_int_t)sum.references));
 	json_object_set_new(o, "leaked_bytes", json_integer((json_int_t)sum.bytes));
 	json_object_set_new(o, "allowed_pins", json_integer((json_int_t)sum.allowed));
 	json_object_set_new(o, "held_pins", json_integer((json_int_t)run->held));

@@ -167,8 +167,9 @@ static void put_loss_of_memory(const struct render *r, const struct report_verdi
 	char left[UNITS_ROOM];
 
 	if (v->finding->pins)
-		fprintf(r->to, "  leaked   %s pins on %s folios: %s cannot be moved or freed\n",
+		fprintf(r->to, "  leaked   %s %s on %s folios: %s cannot be moved or freed\n",
 			units_count((int64_t)v->finding->pins, pins),
+			v->plain ? "plain references" : "pins",
 			units_count((int64_t)v->finding->folios, folios),
 			units_bytes((double)v->finding->bytes, bytes));
 	if (v->rate > 0)
@@ -251,8 +252,8 @@ static void put_verdict(const struct render *r, const struct report_verdict *v)
 	put_loss_of_memory(r, v);
 	put_processes(r, f);
 	for (size_t i = 0; i < f->nr_sites && i < PATHS; i++) {
-		fprintf(r->to, "  path     %s pins:\n",
-			units_count((int64_t)f->sites[i].pins, pins));
+		fprintf(r->to, "  path     %s %s:\n", units_count((int64_t)f->sites[i].pins, pins),
+			v->plain ? "references" : "pins");
 		put_stack(r, &f->sites[i].site->site);
 	}
 	put_releases(r, f);
@@ -385,9 +386,10 @@ static void on_summary(void *ctx, const struct report_summary *s)
 
 		units_clean(l->driver, PL_SYM, b.driver, sizeof(b.driver));
 		render_driver(&b, driver, sizeof(driver));
-		fprintf(r->to, "  %serror 729%s %s leaks: %s pins, %s proved lost (%s)\n",
+		fprintf(r->to, "  %serror 729%s %s leaks: %s %s, %s proved lost (%s)\n",
 			paint(r, RED), paint(r, PLAIN), driver, units_count((int64_t)l->pins, pins),
-			units_bytes((double)l->bytes, bytes), evidence_name(l->evidence));
+			l->plain ? "references" : "pins", units_bytes((double)l->bytes, bytes),
+			evidence_name(l->evidence));
 		if (l->wrong)
 			fprintf(r->to, "            %s wrong releases\n",
 				units_count((int64_t)l->wrong, pins));
@@ -395,6 +397,16 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	if (!s->nr_leaks)
 		fprintf(r->to, "  no driver was found to leak%s\n",
 			s->tracking_failed ? ", but tracking could not be switched on" : "");
+	fflush(r->to);
+}
+
+static void on_references(void *ctx, const struct report_references *s)
+{
+	const struct render *r = ctx;
+
+	stamp(r, s->now_ns);
+	fprintf(r->to, "tracking of get_user_pages() is %s\n", s->on ? "on" : "off");
+	render_wrap(r->to, INDENT, s->reason);
 	fflush(r->to);
 }
 
@@ -406,4 +418,5 @@ const struct reporter text_reporter = {
 	.held = on_held,
 	.loss = on_loss,
 	.summary = on_summary,
+	.references = on_references,
 };

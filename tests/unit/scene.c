@@ -70,8 +70,16 @@ static void on_summary(void *ctx, const struct report_summary *r)
 	}
 }
 
-static const struct reporter recorder = {on_sample, on_suspicion, on_state,  on_verdict,
-					 on_held,   on_loss,	  on_summary};
+static void on_references(void *ctx, const struct report_references *r)
+{
+	struct record *rec = ctx;
+
+	rec->references++;
+	rec->last_references = *r;
+}
+
+static const struct reporter recorder = {on_sample, on_suspicion, on_state,   on_verdict,
+					 on_held,   on_loss,	  on_summary, on_references};
 
 /* ---- the scene ------------------------------------------------------------------------ */
 

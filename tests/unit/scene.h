@@ -21,6 +21,8 @@ struct record {
 	int64_t held_rise;
 	const struct snap_owner *held_owner;
 	struct report_loss loss;
+	uint32_t references;
+	struct report_references last_references;
 	struct report_summary summary;
 	struct report_leak leaks[4];
 	char leak_names[4][PL_SYM];

@@ -32,7 +32,7 @@ static struct gate_leak *told(struct gate *g, enum blame_kind kind, const char *
 	struct gate_leak *leak;
 
 	snprintf(driver.driver, sizeof(driver.driver), "%s", name);
-	assert_int_equal(gate_verdict(g, &f, &leak), 0);
+	assert_int_equal(gate_verdict(g, &f, false, &leak), 0);
 	return leak;
 }
 

@@ -103,7 +103,7 @@ static int fill_gate(void *arg)
 		snprintf(text, sizeof(text), "d%d=1", i);
 		err = gate_allow(&g, text);
 		if (!err)
-			err = gate_verdict(&g, &f, &leak);
+			err = gate_verdict(&g, &f, false, &leak);
 	}
 	assert_false(gate_is_shut(&g)); /* an allowance comes before its leak */
 	gate_free(&g);
@@ -285,9 +285,14 @@ static void ignore_summary(void *ctx, const struct report_summary *r)
 	(void)ctx, (void)r;
 }
 
+static void ignore_references(void *ctx, const struct report_references *r)
+{
+	(void)ctx, (void)r;
+}
+
 static const struct reporter nobody = {ignore_sample,  ignore_suspicion, ignore_state,
 				       ignore_verdict, ignore_held,	 ignore_loss,
-				       ignore_summary};
+				       ignore_summary, ignore_references};
 
 static int watch(void *arg)
 {
