@@ -3,7 +3,7 @@
  * The test of kernel/objects.h and kernel/holders.h, see places.py. A JSON object a line:
  * places at PFN...       what the folios that begin at these page frames belong to
  * places pinned          the same, of all folios that are pinned
- * places holders PFN...  who could hold pages, and what pipes and sockets hold of these folios
+ * places holders PFN...  who could hold pages, and what is known to hold these folios
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "bpf/census.h"
 #include "kernel/holders.h"
 #include "kernel/objects.h"
+#include "kernel/owned.h"
 #include "kernel/scan.h"
 
 struct places {
@@ -22,6 +23,7 @@ struct places {
 	struct scan scan;
 	struct objects objects;
 	struct holders holders;
+	struct owned owned;
 };
 
 static void print(json_t *line)
@@ -110,11 +112,16 @@ static void show_module(const struct pinner *m)
 
 static void show_explained(const struct places *p, uint64_t pfn)
 {
+	uint64_t folio = p->memory.vmemmap + pfn * PL_STRUCT_PAGE;
+	const struct owned_folio *owned = owned_find(&p->owned, folio);
+	const struct holder *h = owned ? &p->holders.list[owned->holder] : NULL;
 	uint32_t refs;
-	bool all = holders_explains(&p->holders, p->memory.vmemmap + pfn * PL_STRUCT_PAGE, &refs);
+	bool all = holders_explains(&p->holders, folio, &refs);
 
-	print(json_pack("{s:s, s:I, s:i, s:b}", "type", "explained", "pfn", (json_int_t)pfn, "refs",
-			(int)refs, "all", all));
+	print(json_pack("{s:s, s:I, s:i, s:b, s:i, s:i, s:i, s:b}", "type", "explained", "pfn",
+			(json_int_t)pfn, "refs", (int)refs, "all", all, "pins",
+			owned ? (int)owned->pins : 0, "pid", h ? (int)h->tgid : 0, "fd",
+			h ? (int)h->fd : -1, "several", owned && owned->several));
 }
 
 static int show_holders(struct places *p, int nr, char **pfns)
@@ -122,6 +129,8 @@ static int show_holders(struct places *p, int nr, char **pfns)
 	const struct holders *h = &p->holders;
 	int err = holders_read(&p->memory, &p->holders);
 
+	if (!err)
+		err = owned_read(&p->memory, h, &p->owned);
 	for (size_t i = 0; i < h->nr && !err; i++)
 		show_holder(&h->list[i]);
 	for (size_t i = 0; i < h->pinners.nr && !err; i++)
@@ -134,6 +143,7 @@ static int show_holders(struct places *p, int nr, char **pfns)
 				"inflight_known", h->inflight_known, "could_pin",
 				holders_could(h, HOLDER_PINS), "could_refer",
 				holders_could(h, HOLDER_REFERENCES)));
+	owned_close(&p->owned);
 	holders_close(&p->holders);
 	return err;
 }
