@@ -360,5 +360,39 @@ def test_many_huge_pages_in_one_look():
     libc.munmap(base, size)
 
 
+def churn():
+    """Processes that come and go, map, unmap and remove; ends with its parent's patience."""
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        pid = os.fork()
+        if not pid:
+            fd = os.memfd_create("churn")
+            os.ftruncate(fd, 64 * PAGE)
+            map_memory(64 * PAGE, MAP_SHARED, fd)
+            map_memory(64 * PAGE, MAP_PRIVATE | MAP_ANON)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def test_every_folio_while_processes_come_and_go():
+    map_memory(512 * PAGE, MAP_PRIVATE | MAP_ANON)
+    workers = []
+    for _ in range(2):
+        pid = os.fork()
+        if not pid:
+            churn()
+            os._exit(0)
+        workers.append(pid)
+    try:
+        counts = json.loads(sh(f"{PLACES} all"))
+    finally:
+        for pid in workers:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+    print(f"# {counts}", flush=True)
+    assert counts["anonymous"] > 10 and counts["file"] > 10 and counts["unknown"] > 10, counts
+    assert counts["mapped"] > 10 and counts["others"] == 0, counts
+
+
 if __name__ == "__main__":
     run(tests_of(globals()))
