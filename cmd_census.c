@@ -15,7 +15,7 @@
 #include "kernel/vmstat.h"
 #include "render/census.h"
 
-enum { OPT_BY, OPT_PID, OPT_FOLIOS, OPT_VERIFY, OPT_FAIL, OPT_JSON };
+enum { OPT_BY, OPT_PID, OPT_FOLIOS, OPT_VERIFY, OPT_GRACE, OPT_FAIL, OPT_JSON };
 
 static const struct option_row options[] = {
 	[OPT_BY] = {"by", "WHAT", "one table only, and all of it",
@@ -26,6 +26,7 @@ static const struct option_row options[] = {
 			"compare the records of the pinleak that tracks with\n"
 			"the page structures, twice",
 			NULL},
+	[OPT_GRACE] = {"grace", "TIME", "between two looks at what nobody maps [2s]", NULL},
 	[OPT_FAIL] = {"fail", NULL, "exit with 1 when pins are found that nobody holds", NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object", NULL},
 	{0},
@@ -112,12 +113,24 @@ static int verify(struct census_command *c)
 	return err == -ENOENT ? 0 : err;
 }
 
+/* Only a process's own pages are asked for with --pid, and those are mapped. */
+static int look_again(struct census_command *c)
+{
+	int err = c->survey.pid ? -ENOENT : survey_look_again(&c->survey);
+
+	if (!err)
+		c->report.second = &c->survey.second;
+	return err == -ENOENT ? 0 : err;
+}
+
 static int look(struct census_command *c)
 {
 	struct survey *s = &c->survey;
 	int err = survey_open(s);
 
+	c->report.proved = s->tracked.ledger.proved;
 	s->ctx = c;
+	s->plain = !s->pid;
 	s->progress = show_progress;
 	s->folio = c->folios ? show_folio : NULL;
 	c->report.census = &s->census;
@@ -131,6 +144,8 @@ static int look(struct census_command *c)
 	clear_progress(c);
 	if (!err && c->verify)
 		err = verify(c);
+	if (!err)
+		err = look_again(c);
 	c->report.seconds = s->seconds;
 	c->report.looked = s->scan.looked;
 	c->report.holes = s->scan.holes;
@@ -158,30 +173,27 @@ static int fail(struct census_command *c, int err)
 static int set_option(const struct command *self, int option, const char *value,
 		      struct census_command *c)
 {
-	uint64_t n;
+	unsigned by = 0;
+	uint64_t n = 0;
+	int status;
 
 	switch (option) {
 	case OPT_BY:
-		for (int by = 0; by < CENSUS_BYS; by++) {
-			if (!strcmp(value, census_by_name((enum census_by)by))) {
-				c->by = (enum census_by)by;
-				return STATUS_OK;
-			}
-		}
-		return usage_error(self, ERROR_INVALID_PARAMETER, "--by %s: expected %s", value,
-				   options[OPT_BY].choices);
+		status = option_choice(self, &options[option], value, &by);
+		c->by = (enum census_by)by;
+		return status;
 	case OPT_PID:
-		if (units_number(value, 1, 1 << 22, &n))
-			return usage_error(self, ERROR_INVALID_PARAMETER,
-					   "--pid %s: expected a process number", value);
+		status = option_number(self, &options[option], value, 1, 1 << 22, &n);
 		c->survey.pid = (uint32_t)n;
-		return STATUS_OK;
+		return status;
 	case OPT_FOLIOS:
 		c->folios = true;
 		return STATUS_OK;
 	case OPT_VERIFY:
 		c->verify = true;
 		return STATUS_OK;
+	case OPT_GRACE:
+		return option_duration(self, &options[option], value, 0, &c->survey.grace_ns);
 	case OPT_FAIL:
 		c->fail = true;
 		return STATUS_OK;
@@ -216,9 +228,15 @@ static int parse(const struct command *self, int argc, char **argv, struct censu
 	return STATUS_OK;
 }
 
+static bool finds_leak(const struct census_report *r)
+{
+	return r->proved ||
+	       (r->second && (census_is_orphaned(r->second) || census_is_unexplained(r->second)));
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct census_command c = {.by = CENSUS_BYS};
+	struct census_command c = {.by = CENSUS_BYS, .survey.grace_ns = 2000000000};
 	bool done;
 	int status = parse(self, argc, argv, &c, &done), err;
 
@@ -232,6 +250,8 @@ static int run(const struct command *self, int argc, char **argv)
 		render_census_json(&c.render, &c.report);
 	else if (!c.folios)
 		render_census_text(&c.render, &c.report, c.by);
+	if (!status && c.fail && finds_leak(&c.report))
+		status = STATUS_LEAK;
 	survey_close(&c.survey);
 	return status;
 }

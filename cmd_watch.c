@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "command.h"
 #include "core/errors.h"
-#include "core/monitor.h"
 #include "core/units.h"
-#include "kernel/ground.h"
-#include "kernel/tracker.h"
-#include "kernel/vmstat.h"
 #include "render/render.h"
+#include "session.h"
 
 enum {
 	OPT_INTERVAL,
@@ -66,82 +60,39 @@ struct settings {
 struct watch {
 	struct settings set;
 	struct render render;
-	struct vmstat *counters;
-	struct monitor *monitor;
-	struct tracker *tracker; /* NULL until it is needed */
-	struct ground ground;
-	struct sample sample;
+	struct session session;
 };
 
 /* ---- the command line ----------------------------------------------------------------- */
 
-static int bad_value(const struct command *self, const char *option, const char *value,
-		     const char *expected)
-{
-	return usage_error(self, ERROR_INVALID_PARAMETER, "--%s %s: expected %s", option, value,
-			   expected);
-}
-
-static int set_duration(const struct command *self, const char *option, const char *value,
-			uint64_t least, uint64_t *out)
-{
-	uint64_t ns;
-
-	if (units_duration(value, &ns) || ns < least)
-		return bad_value(self, option, value,
-				 least > 1 ? "a time of at least 10ms, like 1s or 250ms"
-					   : "a time, like 1s, 250ms or 5m");
-	*out = ns;
-	return 0;
-}
-
-/* One of the words of the option's row; their number into *out. */
-static int set_choice(const struct command *self, const struct option_row *row, const char *value,
-		      unsigned *out)
-{
-	const char *at = row->choices;
-
-	for (unsigned i = 0; *at; i++) {
-		size_t len = strcspn(at, " ");
-
-		if (strlen(value) == len && !strncmp(at, value, len)) {
-			*out = i;
-			return 0;
-		}
-		at += len + (at[len] == ' ');
-	}
-	return bad_value(self, row->name, value, row->choices);
-}
-
 static int set_option(const struct command *self, int option, const char *value, struct settings *s)
 {
-	const char *name = options[option].name;
+	const struct option_row *row = &options[option];
 	unsigned choice = 0;
 	uint64_t n = 0;
 	int err = 0;
 
 	switch (option) {
 	case OPT_INTERVAL:
-		return set_duration(self, name, value, 10000000, &s->interval_ns);
+		return option_duration(self, row, value, 10000000, &s->interval_ns);
 	case OPT_FOR:
-		return set_duration(self, name, value, 1, &s->for_ns);
+		return option_duration(self, row, value, 1, &s->for_ns);
 	case OPT_GRACE:
-		return set_duration(self, name, value, 0, &s->monitor.grace_ns);
+		return option_duration(self, row, value, 0, &s->monitor.grace_ns);
 	case OPT_SETTLE:
-		return set_duration(self, name, value, 1, &s->monitor.settle_ns);
+		return option_duration(self, row, value, 1, &s->monitor.settle_ns);
 	case OPT_TRACK:
-		err = set_choice(self, &options[option], value, &choice);
+		err = option_choice(self, row, value, &choice);
 		s->monitor.track = choice;
 		return err;
 	case OPT_LEVEL:
-		err = set_choice(self, &options[option], value, &choice);
+		err = option_choice(self, row, value, &choice);
 		s->monitor.lowest = LEVEL_LIGHT + choice;
 		return err;
 	case OPT_TABLE_SIZE:
-		if (units_number(value, 16, 1 << 26, &n))
-			return bad_value(self, name, value, "a number from 16 to 67108864");
+		err = option_number(self, row, value, 16, 1 << 26, &n);
 		s->tracker.table_size = (uint32_t)n;
-		return 0;
+		return err;
 	case OPT_JSON:
 		s->json = true;
 		return 0;
@@ -150,7 +101,7 @@ static int set_option(const struct command *self, int option, const char *value,
 		return 0;
 	default:
 		if (!plan_knows(value))
-			return bad_value(self, name, value, "a function that doctor lists");
+			return option_bad(self, row, value, "a function that doctor lists");
 		s->tracker.omit = value;
 		return 0;
 	}
@@ -188,115 +139,21 @@ static int parse(const struct command *self, int argc, char **argv, struct setti
 	return STATUS_OK;
 }
 
-/* ---- levels --------------------------------------------------------------------------- */
-
-static int why_not(struct watch *w, int err, const char **why)
-{
-	if (w->tracker && *tracker_error(w->tracker))
-		*why = tracker_error(w->tracker);
-	else if (w->ground.why[0])
-		*why = w->ground.why;
-	else
-		*why = err == -ENOTSUP ? "the BTF of this kernel lacks what pinleak needs"
-				       : strerror(-err);
-	return err;
-}
-
-/* Brings the level about and proves that its hooks see what the kernel counts. */
-static int raise_level(struct watch *w, enum level level)
-{
-	struct calibration shots[CALIBRATIONS];
-	size_t nr;
-	int err = 0;
-
-	if (w->ground.why[0])
-		return -EPERM;
-	if (!w->tracker)
-		err = tracker_create(&w->set.tracker, &w->tracker);
-	if (!err)
-		err = tracker_set_level(w->tracker, level);
-	if (!err)
-		err = tracker_calibrate(w->tracker, w->counters, true, shots, &nr);
-	return err;
-}
-
-static int change_level(struct watch *w)
-{
-	enum level from = w->tracker ? tracker_level(w->tracker) : LEVEL_COUNTERS;
-	enum level to = monitor_wanted(w->monitor);
-	const char *why;
-	int err;
-
-	if (to == from)
-		return 0;
-	err = to == LEVEL_COUNTERS ? tracker_set_level(w->tracker, to) : raise_level(w, to);
-	if (!err) {
-		monitor_level_is(w->monitor,
-				 to == LEVEL_COUNTERS ? &w->sample : tracker_base(w->tracker), to,
-				 monitor_reason(w->monitor));
-		return 0;
-	}
-	why_not(w, err, &why);
-	monitor_level_failed(w->monitor, w->sample.now_ns, to, why);
-	if (!w->tracker || tracker_level(w->tracker) == from)
-		return 0;
-	/* The audit refused the level: what went before goes on. */
-	err = tracker_set_level(w->tracker, from);
-	if (!err && from != LEVEL_COUNTERS)
-		err = tracker_rebalance(w->tracker, w->counters);
-	return err;
-}
-
 /* ---- the loop ------------------------------------------------------------------------- */
-
-static int step(struct watch *w)
-{
-	const struct snapshot *books = NULL;
-	struct balance balance = {0};
-	int err;
-
-	if (w->tracker && tracker_level(w->tracker) != LEVEL_COUNTERS) {
-		err = tracker_balance(w->tracker, w->counters, &w->sample, &balance);
-		if (!err)
-			err = tracker_books(w->tracker, &books);
-	} else {
-		err = vmstat_read(w->counters, monitor_wants_exact(w->monitor), &w->sample);
-	}
-	if (!err)
-		err = monitor_step(w->monitor, &w->sample, books, books ? &balance : NULL);
-	return err;
-}
-
-static void add_ns(struct timespec *t, uint64_t ns)
-{
-	ns += (uint64_t)t->tv_nsec;
-	t->tv_sec += (time_t)(ns / 1000000000);
-	t->tv_nsec = (long)(ns % 1000000000);
-}
-
-static int64_t ns_until(const struct timespec *t)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (t->tv_sec - now.tv_sec) * INT64_C(1000000000) + t->tv_nsec - now.tv_nsec;
-}
 
 /* True when a signal asks to end. A look that came late does not make the next one early. */
 static bool sleep_until(const sigset_t *signals, struct timespec *next, uint64_t interval)
 {
-	int64_t left = ns_until(next);
-	struct timespec wait = {0};
+	int64_t late = -session_ns_until(next);
 
-	if (left > 0)
-		add_ns(&wait, (uint64_t)left);
-	else
-		add_ns(next, (uint64_t)-left / interval * interval);
-	return sigtimedwait(signals, NULL, &wait) > 0;
+	if (late > 0)
+		session_add_ns(next, (uint64_t)late / interval * interval);
+	return session_wait(signals, next);
 }
 
 static int loop(struct watch *w)
 {
+	struct session *s = &w->session;
 	struct timespec next, end;
 	sigset_t signals;
 	int err;
@@ -308,18 +165,18 @@ static int loop(struct watch *w)
 	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is seen by ferror() */
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	end = next;
-	add_ns(&end, w->set.for_ns);
+	session_add_ns(&end, w->set.for_ns);
 	do {
-		err = step(w);
+		err = session_step(s);
 		if (!err)
-			err = change_level(w);
-		add_ns(&next, w->set.interval_ns);
-		if (w->set.for_ns && ns_until(&end) < ns_until(&next))
+			err = session_change_level(s);
+		session_add_ns(&next, w->set.interval_ns);
+		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
 	} while (!err && !ferror(w->render.to) &&
 		 !sleep_until(&signals, &next, w->set.interval_ns) &&
-		 (!w->set.for_ns || ns_until(&end) > 0));
-	return err ? err : step(w);
+		 (!w->set.for_ns || session_ns_until(&end) > 0));
+	return err ? err : session_step(s);
 }
 
 static void announce(const struct watch *w)
@@ -329,20 +186,16 @@ static void announce(const struct watch *w)
 	if (w->set.json)
 		return;
 	fprintf(w->render.to, "pinleak watches %s of memory, kernel %s; Ctrl-C ends\n",
-		units_bytes((double)w->sample.memory_total, memory), w->render.kernel);
+		units_bytes((double)w->session.sample.memory_total, memory), w->render.kernel);
 	fflush(w->render.to);
 }
 
 /* No tracking, but the counters can be had: say so and go on, unless tracking was asked for. */
 static int check_ground(struct watch *w)
 {
-	ground_survey(&w->ground);
-	if (!w->ground.why[0] || w->set.monitor.track == TRACK_NEVER)
+	if (w->set.monitor.track == TRACK_NEVER || session_may_track(&w->session))
 		return STATUS_OK;
-	fprintf(stderr, "pinleak: no tracking here\n");
-	render_wrap(stderr, 2, w->ground.why);
-	render_wrap(stderr, 2, w->ground.todo);
-	if (w->set.monitor.track == TRACK_ALWAYS || !w->ground.counters)
+	if (w->set.monitor.track == TRACK_ALWAYS || !w->session.ground.counters)
 		return STATUS_CANNOT;
 	fprintf(stderr, "  going on with the counters alone: leaks are noticed, no driver named\n");
 	return STATUS_OK;
@@ -350,35 +203,27 @@ static int check_ground(struct watch *w)
 
 static int finish(struct watch *w, int err)
 {
+	const struct session *s = &w->session;
+
 	if (err) {
-		fprintf(stderr, "pinleak: %s\n",
-			w->tracker && *tracker_error(w->tracker) ? tracker_error(w->tracker)
-								 : strerror(-err));
+		fprintf(stderr, "pinleak: %s\n", session_error(s, err));
 		return STATUS_CANNOT;
 	}
-	monitor_finish(w->monitor, w->sample.now_ns);
-	if (monitor_leaking(w->monitor))
+	monitor_finish(s->monitor, s->sample.now_ns);
+	if (monitor_leaking(s->monitor))
 		return STATUS_LEAK;
-	return monitor_is_blind(w->monitor) ? STATUS_CANNOT : STATUS_OK;
+	return monitor_is_blind(s->monitor) ? STATUS_CANNOT : STATUS_OK;
 }
 
 static int watch(struct watch *w)
 {
-	int status = check_ground(w), err;
+	int status = check_ground(w);
 
 	if (status)
 		return status;
-	err = vmstat_open(&w->counters);
-	if (!err)
-		err = vmstat_read(w->counters, false, &w->sample);
-	if (err) {
-		fprintf(stderr, "pinleak: the kernel's pin counters: %s\n", strerror(-err));
+	if (session_open(&w->session, &w->set.monitor,
+			 w->set.json ? &json_reporter : &text_reporter, &w->render))
 		return STATUS_CANNOT;
-	}
-	w->monitor = monitor_create(&w->set.monitor, w->set.json ? &json_reporter : &text_reporter,
-				    &w->render);
-	if (!w->monitor)
-		return finish(w, -ENOMEM);
 	announce(w);
 	return finish(w, loop(w));
 }
@@ -393,10 +238,9 @@ static int run(const struct command *self, int argc, char **argv)
 		return status;
 	render_here(&w.render, stdout);
 	w.render.samples = w.set.samples;
+	w.session.config = w.set.tracker;
 	status = watch(&w);
-	monitor_destroy(w.monitor);
-	tracker_destroy(w.tracker);
-	vmstat_close(w.counters);
+	session_close(&w.session);
 	return status;
 }
 

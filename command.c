@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "command.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,54 @@ int options_next(struct options *o)
 		return OPTIONS_ERROR;
 	}
 	return (int)(row - o->command->options);
+}
+
+int option_bad(const struct command *c, const struct option_row *row, const char *value,
+	       const char *expected)
+{
+	return usage_error(c, ERROR_INVALID_PARAMETER, "--%s %s: expected %s", row->name, value,
+			   expected);
+}
+
+int option_duration(const struct command *c, const struct option_row *row, const char *value,
+		    uint64_t least, uint64_t *out)
+{
+	uint64_t ns;
+
+	if (units_duration(value, &ns) || ns < least)
+		return option_bad(c, row, value,
+				  least > 1 ? "a time of at least 10ms, like 1s or 250ms"
+					    : "a time, like 1s, 250ms or 5m");
+	*out = ns;
+	return STATUS_OK;
+}
+
+int option_number(const struct command *c, const struct option_row *row, const char *value,
+		  uint64_t least, uint64_t most, uint64_t *out)
+{
+	char expected[64];
+
+	if (!units_number(value, least, most, out))
+		return STATUS_OK;
+	snprintf(expected, sizeof(expected), "a number from %" PRIu64 " to %" PRIu64, least, most);
+	return option_bad(c, row, value, expected);
+}
+
+int option_choice(const struct command *c, const struct option_row *row, const char *value,
+		  unsigned *out)
+{
+	const char *at = row->choices;
+
+	for (unsigned i = 0; *at; i++) {
+		size_t len = strcspn(at, " ");
+
+		if (strlen(value) == len && !strncmp(at, value, len)) {
+			*out = i;
+			return STATUS_OK;
+		}
+		at += len + (at[len] == ' ');
+	}
+	return option_bad(c, row, value, row->choices);
 }
 
 static void print_option(const struct option_row *row, FILE *to)

@@ -6,6 +6,7 @@
 #ifndef PINLEAK_COMMAND_H
 #define PINLEAK_COMMAND_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 /* Exit statuses, as documented. */
@@ -32,7 +33,8 @@ struct command {
 	int (*run)(const struct command *self, int argc, char **argv);
 };
 
-extern const struct command watch_command, census_command, doctor_command, explain_command;
+extern const struct command watch_command, run_command, census_command, doctor_command,
+	explain_command;
 
 /* Steps through a command line; {.argc, .argv} set by the caller. */
 struct options {
@@ -50,6 +52,21 @@ enum { OPTIONS_END = -1, OPTIONS_ERROR = -2, OPTIONS_HELP = -3 };
  * argument that is none. An error has been printed, and help is printed by command_help().
  */
 int options_next(struct options *o);
+
+/* "--option value: expected ..." as usage_error() prints it. Returns STATUS_USAGE. */
+int option_bad(const struct command *c, const struct option_row *row, const char *value,
+	       const char *expected);
+
+/*
+ * The value of an option: a time in ns, a number, or the place of a word among the row's choices.
+ * STATUS_OK, or what option_bad() returns.
+ */
+int option_duration(const struct command *c, const struct option_row *row, const char *value,
+		    uint64_t least, uint64_t *out);
+int option_number(const struct command *c, const struct option_row *row, const char *value,
+		  uint64_t least, uint64_t most, uint64_t *out);
+int option_choice(const struct command *c, const struct option_row *row, const char *value,
+		  unsigned *out);
 
 void command_help(const struct command *c, FILE *to);
 

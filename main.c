@@ -14,6 +14,7 @@
 
 static const struct command *const all[] = {
 	&watch_command,
+	&run_command,
 	&census_command,
 	&doctor_command,
 	&explain_command,

@@ -25,7 +25,13 @@
 #define ERESTARTSYS 512 /* this and beyond never reach user space */
 
 #define LOCK_TRIES 64
-#define QUIET_NS   1000000000ULL /* a record in use is not deleted: it will be wanted again */
+#define READ_TRIES 4  /* of a folio that seems to lack references */
+#define PIN_SHIFT  10 /* GUP_PIN_COUNTING_BIAS is 1 << 10 in every version: a small folio's pin */
+#define PIN	   (1 << PIN_SHIFT)
+#define SKEW	   64 /* references by which a reading may be off: its numbers change meanwhile */
+#define SHORT	   64 /* missing references that are taken for wrong puts, whatever is held */
+#define OVER_MAX   16 /* pins of one record that were not there and are told apart */
+#define KNOWN_BITS 23
 
 /* From BTF, before loading. */
 const volatile struct pl_hook hooks[PL_HOOKS] = {};
@@ -33,6 +39,7 @@ const volatile struct pl_layout layout = {};
 const volatile __u8 syscall_file_arg[PL_SYSCALLS] = {}; /* argument number + 1, 0: none */
 const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
 const volatile __u32 own_tgid = 0;
+const volatile __u8 follows = 0; /* what our children and their descendants pin is marked */
 
 /* Calibrated or chosen while running. */
 __u64 foll_pin = 0;	/* FOLL_PIN of this kernel */
@@ -41,6 +48,7 @@ __u64 zero_page = 0;	/* struct page of the shared zero page: never pinned */
 __u32 sample_mask = 0;	/* a folio is chosen when hash & mask is 0 */
 __u32 armed = 0;	/* all hooks are in and the counters read: book from now on */
 __u32 deep = 0;		/* the acquire hooks write the ledger, the API hooks do not */
+__u64 deep_since = 0;	/* when that began, CLOCK_BOOTTIME */
 
 /* The pages or folios a call has filled its array with, one after the other. */
 struct walk {
@@ -64,6 +72,7 @@ struct scratch {
 	struct pl_site site;
 	struct pl_page page;
 	struct pl_owner owner;
+	struct pl_wrong wrong;
 	struct walk walk;
 };
 
@@ -87,6 +96,31 @@ struct {
 	__type(key, __u64);
 	__type(value, struct pl_page);
 } pages SEC(".maps");
+
+/* Records of large folios that were freed with pins: those are lost, whatever becomes of the pages.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct pl_page);
+} freed SEC(".maps");
+
+/* Preallocated: pins are released in interrupts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct pl_wrong);
+} wrongs SEC(".maps");
+
+/* A bit for each folio, by its hash, that was pinned or released while tracking was on. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << (KNOWN_BITS - 6));
+	__type(key, __u32);
+	__type(value, __u64);
+} known SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -158,6 +192,17 @@ struct {
 	__type(key, struct unload_key);
 	__type(value, struct pl_unload);
 } unloads SEC(".maps");
+
+/*
+ * The processes that are followed: thread group -> its start (CLOCK_BOOTTIME). Preallocated: a
+ * process must not get away because memory is short. Room for more is made before loading.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} tree SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -250,19 +295,58 @@ __noinline __u64 folio_of(__u64 page)
 	return page;
 }
 
-/* Pins by the folio's own count: GUP_PIN_COUNTING_BIAS is 1 << 10 in every version. */
-static __always_inline __u32 folio_pins(__u64 folio, __u8 *order)
+/* The most pins the folio can have by its own count. After wrong releases that is below zero. */
+static __always_inline __u32 folio_pins(__u64 folio)
 {
-	__s32 n;
+	__s32 n = is_head(folio) ? (__s32)peek32(folio + layout.pincount)
+				 : (__s32)peek32(folio + layout.refcount) >> PIN_SHIFT;
 
-	if (is_head(folio)) {
-		bpf_probe_read_kernel(order, 1, (void *)(folio + layout.order));
-		n = peek32(folio + layout.pincount);
-	} else {
-		*order = 0;
-		n = (__s32)peek32(folio + layout.refcount) >> 10;
-	}
 	return n > 0 ? n : 0;
+}
+
+/* What a folio's own numbers say. */
+struct reading {
+	__s32 pins; /* of a large folio */
+	__s32 refs; /* references that no mapping holds */
+	__u8 large;
+	__u8 order;
+};
+
+static __always_inline __s32 lesser(__s32 a, __s32 b)
+{
+	return a < b ? a : b;
+}
+
+/* Mappings, each of which holds a reference; on some kernels not all of a large folio. */
+static __always_inline __s32 folio_mappings(__u64 folio, int large)
+{
+	__u32 at = large ? layout.large_mapcount : layout.mapcount;
+	__s32 n = at ? (__s32)peek32(folio + at) + 1 : 0;
+
+	return n > 0 ? n : 0; /* a page of another kind has its type there */
+}
+
+/*
+ * The numbers change while they are read: mappings and pins come after their references and go
+ * before them, so of two readings of them the lesser is used.
+ */
+static __always_inline void folio_read(__u64 folio, struct reading *r)
+{
+	__s32 mappings, pins = 0, refs;
+
+	r->large = is_head(folio);
+	r->order = 0;
+	if (r->large) {
+		bpf_probe_read_kernel(&r->order, 1, (void *)(folio + layout.order));
+		pins = peek32(folio + layout.pincount);
+	}
+	mappings = folio_mappings(folio, r->large);
+	refs = peek32(folio + layout.refcount);
+	mappings = lesser(mappings, folio_mappings(folio, r->large));
+	if (r->large)
+		pins = lesser(pins, peek32(folio + layout.pincount));
+	r->pins = pins > 0 ? pins : 0;
+	r->refs = refs - mappings;
 }
 
 /* PAGE_MAPPING_ANON is the lowest bit of the mapping in every version. */
@@ -306,20 +390,21 @@ static __noinline __u64 site_store(struct scratch *s, __u64 key)
 	return key;
 }
 
-static __always_inline __u64 site_get(void *ctx, struct scratch *s)
+/* frames: PL_FRAMES, or PL_NEAR where only the function that called matters. */
+static __always_inline __u64 site_walk(void *ctx, struct scratch *s, __u32 frames)
 {
 	__u64 h = 0x70696e6c65616bULL;
-	long len = bpf_get_stack(ctx, s->site.ip, sizeof(s->site.ip), 0);
+	long len = bpf_get_stack(ctx, s->site.ip, frames * sizeof(s->site.ip[0]), 0);
 
 	if (len <= 0) {
 		count(PL_LOST_STACK, 1);
 		return 0;
 	}
 	s->site.nr = (__u32)len / 8;
-	s->site.truncated = s->site.nr >= PL_FRAMES;
-	if (s->site.truncated)
+	s->site.truncated = s->site.nr >= frames;
+	if (s->site.truncated && frames == PL_FRAMES)
 		count(PL_TRUNC_STACK, 1);
-	for (__u32 i = 0; i < PL_FRAMES; i++) {
+	for (__u32 i = 0; i < frames; i++) {
 		if (i >= s->site.nr)
 			break;
 		h = mix(h, s->site.ip[i]);
@@ -327,6 +412,11 @@ static __always_inline __u64 site_get(void *ctx, struct scratch *s)
 	if (bpf_map_lookup_elem(&sites, &h))
 		return h;
 	return site_store(s, h);
+}
+
+static __always_inline __u64 site_get(void *ctx, struct scratch *s)
+{
+	return site_walk(ctx, s, PL_FRAMES);
 }
 
 /* The file descriptor argument of the current system call, as an open file. */
@@ -377,12 +467,21 @@ static __always_inline __u64 file_id(__u64 file)
 	return id;
 }
 
+/* Numbers are given out again; with the start they are one process's for ever. */
+static __always_inline int is_followed(__u32 tgid, __u64 start_ns)
+{
+	__u64 *started = follows ? bpf_map_lookup_elem(&tree, &tgid) : 0;
+
+	return started && *started == start_ns;
+}
+
 static __always_inline void owner_process(struct pl_owner *o, struct task_struct *task)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 
 	o->tgid = BPF_CORE_READ(task, tgid);
 	o->start_ns = BPF_CORE_READ(leader, start_boottime);
+	o->tree = is_followed(o->tgid, o->start_ns);
 	bpf_probe_read_kernel_str(o->comm, sizeof(o->comm), leader->comm);
 }
 
@@ -573,6 +672,10 @@ static __always_inline void page_reset(struct pl_page *p)
 	p->nr_slots = 0;
 	p->nr_rels = 0;
 	p->torn = 0;
+	p->whole = 0;
+	p->untraced = 0;
+	p->held = 0;
+	p->over = 0;
 }
 
 static __always_inline void page_begin(struct pl_page *p, __u32 base, __u64 now)
@@ -580,7 +683,73 @@ static __always_inline void page_begin(struct pl_page *p, __u32 base, __u64 now)
 	page_reset(p);
 	p->first_ns = now;
 	p->base = base;
+	p->whole = deep && !base;
 	p->memory = folio_memory(p->folio);
+}
+
+/*
+ * References that the pins of a record need and the folio does not have, 0 when none. Whoever
+ * unpins takes the pin's 1024 at once (of a large folio: its pin and its reference); put_page()
+ * takes one.
+ *
+ * A small folio of a whole record: its pins are known. A release that no hook saw would leave it
+ * about 1024 short, so only little counts. Of other records one can only say that what is left of
+ * 1024 looks like it.
+ */
+static __always_inline __u32 page_lacks(const struct pl_page *p, const struct reading *r)
+{
+	__u32 most = 0;
+	__s32 gap;
+
+	if (r->large)
+		return r->pins > r->refs ? r->pins - r->refs : 0;
+	if (p->whole) {
+		gap = (__s32)(p->held << PIN_SHIFT) - r->refs;
+		most = p->held > SHORT ? p->held : SHORT;
+		return p->held && gap > 0 && (__u32)gap <= most ? gap : 0;
+	}
+	for (__u32 i = 0; i < PL_SLOTS; i++)
+		if (i < p->nr_slots)
+			most += p->slot[i].refs;
+	gap = PIN - (r->refs & (PIN - 1));
+	return r->refs > 0 && gap <= lesser(most, SHORT) ? gap : 0;
+}
+
+/* Pins of the folio, and of a whole record no more than its claims have: the rest are no pins. */
+static __always_inline __u32 page_pins(const struct pl_page *p, const struct reading *r)
+{
+	__u32 pins = r->large ? r->pins : r->refs > 0 ? r->refs >> PIN_SHIFT : 0;
+
+	if (!p->whole)
+		return pins;
+	return pins > p->held || (!r->large && page_lacks(p, r)) ? p->held : pins;
+}
+
+/*
+ * Pins there were before the last `refs` of those that were read. A mistake makes it larger: the
+ * base is nobody's.
+ */
+static __always_inline __u32 pins_before(const struct reading *r, __u32 refs)
+{
+	__s32 left = r->large ? r->pins - (__s32)refs : r->refs - (__s32)(refs << PIN_SHIFT);
+
+	if (left <= 0)
+		return 0;
+	return r->large ? left : (left + SKEW) >> PIN_SHIFT;
+}
+
+/* Has everything gone that was claimed before the last `refs` pins were taken? */
+static __always_inline int is_over(const struct pl_page *p, struct reading r, __u32 refs)
+{
+	if (!p->nr_slots)
+		return 1;
+	if (p->whole && p->held) {
+		r.refs -= (__s32)(refs << PIN_SHIFT);
+		if (!r.large && page_lacks(p, &r))
+			return 0;
+		r.refs += (__s32)(refs << PIN_SHIFT);
+	}
+	return pins_before(&r, refs) <= p->base;
 }
 
 static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u64 now)
@@ -608,14 +777,15 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
  * The folio's record, locked; made when there is none. The sweep may delete a record we have
  * found, and the map give its memory to another folio at once: then it is not ours any more.
  */
-static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, __u32 before, __u64 now)
+static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, const struct reading *r,
+						__u32 refs, __u64 now)
 {
 	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
 
 	if (p && page_lock(p)) {
 		if (!p->dead && p->folio == folio) {
-			if (before <= p->base || !p->nr_slots)
-				page_begin(p, before, now);
+			if (is_over(p, *r, refs))
+				page_begin(p, pins_before(r, refs), now);
 			return p;
 		}
 		page_unlock(p);
@@ -624,7 +794,7 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, __u32 b
 	}
 	p = page_create(folio, slot, now);
 	if (p) {
-		page_begin(p, before, now);
+		page_begin(p, pins_before(r, refs), now);
 		return p;
 	}
 	p = bpf_map_lookup_elem(&pages, &folio);
@@ -636,30 +806,58 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, __u32 b
 	return 0;
 }
 
+/* The folio's bit in `known`, and the word it is in. */
+static __always_inline __u64 *known_word(__u64 folio, __u64 *bit)
+{
+	__u64 h = (folio * 0x9E3779B97F4A7C15ULL) >> (64 - KNOWN_BITS);
+	__u32 at = h >> 6;
+
+	*bit = 1ULL << (h & 63);
+	return bpf_map_lookup_elem(&known, &at);
+}
+
+static __always_inline void folio_remember(__u64 folio)
+{
+	__u64 bit, *word = known_word(folio, &bit);
+
+	if (word && !(*word & bit))
+		__sync_fetch_and_or(word, bit);
+}
+
+static __always_inline int folio_is_known(__u64 folio)
+{
+	__u64 bit, *word = known_word(folio, &bit);
+
+	return !word || *word & bit;
+}
+
 /* Books refs pins of a chosen folio. The pins are already in the folio's count. */
 __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, __u32 slot)
 {
 	__u64 now = bpf_ktime_get_ns();
+	struct reading r = {};
 	struct pl_page *p;
-	__u8 order = 0;
-	__u32 pins;
 
 	if (!armed)
 		return 0; /* pins from before are the base of those who come later */
-	pins = folio_pins(folio, &order);
-	if (!pins)
+	if (!folio_pins(folio))
 		return 0; /* a page that is never pinned, or already released again */
-	p = page_get(folio, slot, pins > refs ? pins - refs : 0, now);
+	folio_read(folio, &r);
+	folio_remember(folio);
+	p = page_get(folio, slot, &r, refs, now);
 	if (!p)
 		return 0;
 	p->last_ns = now;
-	p->order = order;
+	p->order = r.order;
+	p->held += refs;
 	claim_add(p, owner, call, refs);
 	page_unlock(p);
 	return 0;
 }
 
-static __always_inline void release_add(struct pl_page *p, __u64 site, __u32 refs)
+/* ---- releases ----------------------------------------------------------------------- */
+
+static __always_inline void release_add(struct pl_page *p, __u64 site, __u32 refs, int sole)
 {
 	for (int i = 0; i < PL_RELS; i++) {
 		struct pl_release *r = &p->rel[i];
@@ -668,45 +866,190 @@ static __always_inline void release_add(struct pl_page *p, __u64 site, __u32 ref
 			continue;
 		if (i >= p->nr_rels) {
 			r->site = site;
-			r->refs = 0;
+			r->refs = r->sole = 0;
 			p->nr_rels = i + 1;
 		}
-		r->refs += refs;
+		if (sole)
+			r->sole += refs;
+		else
+			r->refs += refs;
 		return;
 	}
-	count(PL_REL_UNTRACED, refs);
+	p->untraced = 1;
+	if (!sole)
+		count(PL_REL_UNTRACED, refs);
 }
 
-/* Called before the pins leave the folio's count. */
-static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __u32 slot)
+/* Did the process begin after the deep level did? Then it releases nothing from before. */
+static __always_inline int is_new_here(struct task_struct *task)
 {
-	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
-	__u32 pins;
-	__u64 site;
-	__u8 order;
+	if (BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
+		return 0;
+	return BPF_CORE_READ(task, group_leader, start_boottime) > deep_since;
+}
 
-	if (!p || !p->nr_slots) {
+static __always_inline void wrong_history(struct pl_wrong *w, const struct pl_page *p)
+{
+	for (__u32 i = 0; i < PL_SLOTS; i++) {
+		__u64 key = p->slot[i].owner;
+		struct pl_owner *o;
+
+		if (i >= p->nr_slots)
+			break;
+		o = bpf_map_lookup_elem(&owners, &key);
+		w->claim[i].site = o ? o->site : 0;
+		w->claim[i].refs = p->slot[i].refs;
+		w->nr_claims = i + 1;
+	}
+	for (__u32 i = 0; i < PL_RELS; i++) {
+		if (i >= p->nr_rels)
+			break;
+		w->rel[i] = p->rel[i];
+		w->nr_rels = i + 1;
+	}
+}
+
+static __always_inline __u64 wrong_key(const struct pl_wrong *w)
+{
+	__u64 h = mix(mix(mix(0, w->kind), w->site), w->each);
+
+	for (__u32 i = 0; i < PL_SLOTS; i++)
+		h = mix(mix(h, w->claim[i].site), w->claim[i].refs);
+	for (__u32 i = 0; i < PL_RELS; i++)
+		h = mix(mix(h, w->rel[i].site), w->rel[i].refs + w->rel[i].sole);
+	return h;
+}
+
+static __always_inline int wrong_more(__u64 key, const struct pl_wrong *w)
+{
+	struct pl_wrong *known_wrong = bpf_map_lookup_elem(&wrongs, &key);
+
+	if (!known_wrong)
+		return 0;
+	__sync_fetch_and_add(&known_wrong->refs, w->each);
+	known_wrong->last_ns = w->last_ns;
+	known_wrong->folio = w->folio;
+	return 1;
+}
+
+/* A release by the path s->wrong.site of `each` pins that the folio did not have. */
+static __noinline int wrong_store(struct scratch *s, const struct pl_page *p)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 syscall;
+	__u64 key;
+
+	if (!s)
+		return 0;
+	if (p && p->nr_slots) {
+		if (p->whole && !p->torn && !p->extra && !p->untraced && p->over <= OVER_MAX) {
+			s->wrong.kind = PL_WRONG_CLAIMED;
+			wrong_history(&s->wrong, p);
+		}
+	} else if (!folio_is_known(s->wrong.folio) && is_new_here(task)) {
+		s->wrong.kind = PL_WRONG_NEVER;
+	}
+	s->wrong.first_ns = s->wrong.last_ns = bpf_ktime_get_ns();
+	key = wrong_key(&s->wrong);
+	if (wrong_more(key, &s->wrong))
+		return 0;
+	s->wrong.refs = s->wrong.each;
+	s->wrong.owner.site = s->wrong.site;
+	s->wrong.owner.worker = !!(BPF_CORE_READ(task, flags) & PF_KTHREAD);
+	owner_process(&s->wrong.owner, task);
+	owner_file(&s->wrong.owner, task, &syscall);
+	if (map_put(&wrongs, &key, &s->wrong, BPF_NOEXIST) && !wrong_more(key, &s->wrong))
+		count(PL_LOST_WRONGS, s->wrong.each);
+	return 0;
+}
+
+static __always_inline void wrong_begin(struct scratch *s, __u64 site, __u64 folio, __u32 each)
+{
+	__builtin_memset(&s->wrong, 0, sizeof(s->wrong));
+	s->wrong.kind = PL_WRONG_UNCLEAR;
+	s->wrong.site = site;
+	s->wrong.folio = folio;
+	s->wrong.each = each;
+}
+
+/* Released, and not claimed by anybody we know. */
+static __always_inline void release_unknown(void *ctx, __u64 folio, __u32 refs, __u32 over,
+					    __u32 slot)
+{
+	struct scratch *s;
+
+	if (!over) {
 		count(PL_REL_UNKNOWN, refs);
+		folio_remember(folio);
 		return;
 	}
-	if (!page_lock(p))
+	bpf_map_delete_elem(&freed, &folio); /* its pins were not lost after all */
+	s = scratch_of(slot);
+	if (!s)
 		return;
-	pins = folio_pins(folio, &order);
-	if (p->folio != folio) {
-		page_unlock(p);
+	wrong_begin(s, site_get(ctx, s), folio, over);
+	wrong_store(s, 0);
+}
+
+/*
+ * A record all of whose pins and releases are known keeps them after the last pin has gone, so
+ * that a release too many can be told from one that is another's fault.
+ */
+static __always_inline void release_whole(void *ctx, struct pl_page *p, __u32 refs, __u32 over,
+					  __u32 slot)
+{
+	struct scratch *s = scratch_of(slot);
+	int sole = p->nr_slots == 1 && !p->extra;
+	__u64 site = 0;
+
+	if (s && sole && !over)
+		site = site_walk(ctx, s, PL_NEAR);
+	else if (s)
+		site = site_get(ctx, s);
+	release_add(p, site, refs, sole);
+	if (sole)
+		p->slot[0].released += refs;
+	p->held = p->held > refs ? p->held - refs : 0;
+	if (!over || !s)
 		return;
-	}
+	p->over += over;
+	wrong_begin(s, site, p->folio, over);
+	wrong_store(s, p);
+}
+
+static __always_inline void release_part(void *ctx, struct pl_page *p, __u32 refs, __u32 pins,
+					 __u32 slot)
+{
+	struct scratch *s;
+
 	if (pins <= refs) {
 		page_reset(p);
 	} else if (p->nr_slots == 1 && !p->base && !p->extra) {
 		p->slot[0].released += refs;
 	} else {
 		/* Several could be meant: the path that releases says which driver it is. */
-		struct scratch *s = scratch_of(slot);
-
-		site = s ? site_get(ctx, s) : 0;
-		release_add(p, site, refs);
+		s = scratch_of(slot);
+		release_add(p, s ? site_get(ctx, s) : 0, refs, 0);
 	}
+}
+
+/* Called before the pins leave the folio's count: they must be among those it has. */
+static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __u32 slot)
+{
+	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
+	__u32 pins = folio_pins(folio);
+	__u32 over = refs > pins ? refs - pins : 0;
+
+	if (!p || !p->nr_slots || p->folio != folio) {
+		release_unknown(ctx, folio, refs, over, slot);
+		return;
+	}
+	if (!page_lock(p))
+		return;
+	if (p->folio == folio && p->whole)
+		release_whole(ctx, p, refs, over, slot);
+	else if (p->folio == folio)
+		release_part(ctx, p, refs, pins, slot);
 	page_unlock(p);
 }
 
@@ -1193,6 +1536,37 @@ int file_installed(__u64 *ctx)
 	return 0;
 }
 
+/*
+ * mm_page_free(page, order), before the page structures are cleared. A large folio that is freed
+ * has no reference left; pins that it still has are nobody's any more.
+ */
+SEC("tp_btf/mm_page_free")
+int page_freed(__u64 *ctx)
+{
+	__u64 folio = ctx[0];
+	struct pl_page *p;
+	__s32 pins;
+
+	if (!(__u32)ctx[1] || !is_head(folio))
+		return 0;
+	pins = peek32(folio + layout.pincount);
+	if (pins <= 0)
+		return 0;
+	p = bpf_map_lookup_elem(&pages, &folio);
+	if (!p || !p->nr_slots || !page_lock(p))
+		return 0;
+	if (p->folio == folio) {
+		p->pins = pins;
+		p->freed = 1;
+		if (map_put(&freed, &folio, p, BPF_ANY))
+			count(PL_LOST_WRONGS, pins);
+		p->freed = 0;
+		page_reset(p);
+	}
+	page_unlock(p);
+	return 0;
+}
+
 SEC("tp_btf/module_free")
 int module_unloaded(__u64 *ctx)
 {
@@ -1209,17 +1583,73 @@ int module_unloaded(__u64 *ctx)
 	return 0;
 }
 
+/* ---- the tree of processes ------------------------------------------------------------ */
+
+/*
+ * kernel_clone() has made a task that does not run yet. Our own children are followed, and the
+ * children of those who are.
+ */
+SEC("tp_btf/sched_process_fork")
+int process_forked(__u64 *ctx)
+{
+	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
+	__u32 from = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
+	__u64 start_ns = BPF_CORE_READ(child, start_boottime);
+
+	if (from == tgid) /* a thread */
+		return 0;
+	if (from != own_tgid &&
+	    !is_followed(from, BPF_CORE_READ(parent, group_leader, start_boottime)))
+		return 0;
+	if (map_put(&tree, &tgid, &start_ns, BPF_ANY))
+		count(PL_LOST_TREE, 1);
+	return 0;
+}
+
+/*
+ * Not at sched_process_exit: files are closed after it, and a worker may still pin for the
+ * process. When another thread than the first one has called execve(), de_thread() gave it the
+ * number and the start of the first, which goes with another number.
+ */
+SEC("tp_btf/sched_process_free")
+int process_freed(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+
+	if ((__u32)BPF_CORE_READ(task, pid) == tgid &&
+	    is_followed(tgid, BPF_CORE_READ(task, start_boottime)))
+		bpf_map_delete_elem(&tree, &tgid);
+	return 0;
+}
+
 /* ---- called by user space ----------------------------------------------------------- */
+
+/* What the folio's own numbers say now. References that seem to lack must do so every time. */
+static __always_inline void page_reread(struct pl_page *p, __u64 folio)
+{
+	struct reading r = {};
+	__u32 lacks = 0;
+
+	for (int i = 0; i < READ_TRIES; i++) {
+		__u32 n;
+
+		folio_read(folio, &r);
+		n = page_lacks(p, &r);
+		lacks = !i || n < lacks ? n : lacks;
+		if (!lacks)
+			break;
+	}
+	p->order = r.order;
+	p->pins = page_pins(p, &r);
+	p->wrong = lacks;
+}
 
 static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
 {
-	__u64 folio = *key;
-	__u8 order = p->order;
-	__u32 pins = folio_pins(folio, &order);
-
 	sum->seen++;
-	p->pins = pins;
-	if (pins || p->last_ns + QUIET_NS > sum->now_ns)
+	page_reread(p, *key);
+	if (p->pins || p->wrong || p->last_ns + sum->keep_ns > sum->now_ns)
 		return 0;
 	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
 		return 0; /* somebody is booking a pin of it */
@@ -1234,7 +1664,7 @@ static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep
 SEC("syscall")
 int sweep(struct pl_sweep *arg)
 {
-	struct pl_sweep sum = {.now_ns = bpf_ktime_get_ns()};
+	struct pl_sweep sum = {.now_ns = bpf_ktime_get_ns(), .keep_ns = arg->keep_ns};
 
 	bpf_for_each_map_elem(&pages, sweep_step, &sum, 0);
 	arg->seen = sum.seen;

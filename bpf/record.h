@@ -14,6 +14,7 @@
 #define PL_SLOTS    4  /* claims kept apart on one folio */
 #define PL_RELS	    3  /* release call paths kept apart on one folio */
 #define PL_FRAMES   32 /* frames of a kernel stack */
+#define PL_NEAR	    8  /* of them: walked at a release that can only be one owner's */
 #define PL_SYM	    72 /* bytes of one symbolised frame, NUL included */
 #define PL_MODNAME  56 /* MODULE_NAME_LEN of a 64-bit kernel */
 #define PL_SRCVER   32
@@ -68,11 +69,13 @@ struct pl_layout {
 	__u32 flags;
 	__u32 refcount;
 	__u32 compound_head;
-	__u32 pincount;	 /* of a large folio */
-	__u32 order;	 /* of a large folio: one byte */
-	__u32 head_bit;	 /* PG_head in flags */
-	__u32 mapping;	 /* of the folio */
-	__u32 base_page; /* PAGE_SIZE in bytes */
+	__u32 pincount;	      /* of a large folio */
+	__u32 order;	      /* of a large folio: one byte */
+	__u32 head_bit;	      /* PG_head in flags */
+	__u32 mapping;	      /* of the folio */
+	__u32 base_page;      /* PAGE_SIZE in bytes */
+	__u32 mapcount;	      /* of a small folio */
+	__u32 large_mapcount; /* mappings of a large folio, or some of them; 0: not known */
 	__u32 pad;
 };
 
@@ -95,8 +98,8 @@ struct pl_slot {
 
 struct pl_release {
 	__u64 site; /* key into sites: the path that released */
-	__u32 refs;
-	__u32 pad;
+	__u32 refs; /* released while there were several claims */
+	__u32 sole; /* released while there was one: they are in that claim's `released` too */
 };
 
 /* One pinned folio. */
@@ -114,7 +117,13 @@ struct pl_page {
 	__u8 dead;   /* being deleted by the sweep */
 	__u8 torn;   /* two processors met in it: its claims prove nothing */
 	__u8 memory; /* enum pl_memory, as it was at the first claim */
-	__u8 pad[2];
+	__u8 whole; /* begun at level deep with no pin there: all its pins and releases are known */
+	__u8 untraced; /* a release was not kept in rel[] */
+	__u8 freed;    /* the folio was freed with `pins` pins */
+	__u8 pad[3];
+	__u32 held;  /* of a whole record: acquired less released */
+	__u32 wrong; /* references it lacks, see sweep_step(); as read by the last sweep */
+	__u32 over;  /* released beyond its count */
 	struct pl_slot slot[PL_SLOTS];
 	struct pl_release rel[PL_RELS];
 };
@@ -131,7 +140,7 @@ struct pl_owner {
 	__u32 rdev;  /* the kernel's dev_t, 0 when not a device file */
 	__u16 mode;  /* inode mode */
 	__u8 worker; /* taken by a kernel thread */
-	__u8 pad;
+	__u8 tree;   /* the process is in the tree that is followed */
 	char comm[PL_COMM];
 };
 
@@ -148,6 +157,39 @@ struct pl_site {
 struct pl_failure {
 	__u64 ns;
 	__s64 ret;
+};
+
+/* What is known of releases of pins that were not there. */
+enum pl_wrong_kind {
+	PL_WRONG_UNCLEAR = 1, /* whose mistake it was cannot be told */
+	PL_WRONG_NEVER,	      /* nobody has pinned the folio since tracking began */
+	PL_WRONG_CLAIMED, /* it was pinned, and all that was has been released: see claim, rel */
+};
+
+struct pl_wrong_claim {
+	__u64 site;
+	__u32 refs;
+	__u32 pad;
+};
+
+/*
+ * Releases of pins that were not there: of one path, and of folios with the same history. The
+ * key is made of these.
+ */
+struct pl_wrong {
+	__u64 site;  /* the path of the release that found no pin left */
+	__u64 folio; /* the last of them */
+	__u64 first_ns;
+	__u64 last_ns;
+	__u64 refs; /* released beyond the folios' counts */
+	__u32 each; /* of them: on one folio at once */
+	__u8 kind;  /* enum pl_wrong_kind */
+	__u8 nr_claims;
+	__u8 nr_rels;
+	__u8 pad;
+	struct pl_wrong_claim claim[PL_SLOTS];
+	struct pl_release rel[PL_RELS]; /* this release included */
+	struct pl_owner owner;		/* who released first */
 };
 
 struct pl_unload {
@@ -174,6 +216,8 @@ enum pl_stat {
 	PL_TRUNC_STACK,	 /* stacks deeper than PL_FRAMES */
 	PL_CONTENDED,	 /* records torn by two processors at once */
 	PL_SLOTS_FULL,	 /* claims beyond PL_SLOTS on one folio */
+	PL_LOST_TREE,	 /* processes not followed: table full */
+	PL_LOST_WRONGS,	 /* wrong releases not recorded: table full */
 	PL_STATS,
 };
 
@@ -188,6 +232,7 @@ struct pl_peek {
 /* Argument of the `sweep` program. */
 struct pl_sweep {
 	__u64 now_ns;
+	__u64 keep_ns; /* a record of a folio without pins is kept for so long */
 	__u64 seen;    /* records looked at */
 	__u64 dropped; /* records of folios no longer pinned */
 };

@@ -163,6 +163,17 @@ bool census_still_referenced(const struct census_suspect *before, const struct f
 	       now->refs >= before->refs;
 }
 
+bool census_is_orphaned(const struct census_second *s)
+{
+	return s->pinned.folios && !s->pins_could_be_held;
+}
+
+bool census_is_unexplained(const struct census_second *s)
+{
+	return s->referenced.folios > s->explained.folios && !s->references_could_be_held &&
+	       s->queues_known && s->drained;
+}
+
 static int by_bytes(const void *a, const void *b)
 {
 	const struct census_row *x = a, *y = b;

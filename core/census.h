@@ -126,19 +126,49 @@ struct census_label {
 	bool hugetlb;	     /* the object is of huge pages that were set aside */
 };
 
+/* An open file, or a loaded module, that could hold pins now. */
+struct census_holder {
+	const char *kind; /* "io_uring", "module" */
+	const char *what; /* a device node, a module's name; "" */
+	const char *comm; /* of a process that has the file; NULL for a module */
+	uint32_t pid;
+	int32_t fd;  /* -1: only mapped */
+	bool in_use; /* a module: somebody has something of it open */
+};
+
+/* What a second look, after the grace time, made of the folios that nobody maps. */
+struct census_second {
+	struct census_sum pinned;      /* still pinned, and mapped by nobody */
+	struct census_sum referenced;  /* not pinned, mapped by nobody, and still referenced */
+	struct census_sum explained;   /* of those: they lie in pipes or sockets */
+	bool pins_could_be_held;       /* by an open file, a file in flight, a module in use */
+	bool references_could_be_held; /* by the same, pipes and sockets left aside */
+	bool queues_known;	       /* all pipes and sockets were looked through */
+	bool drained;		       /* the batches of the LRU lists were emptied before */
+	struct census_holder *holders; /* that could: they belong to the survey */
+	size_t nr_holders;
+};
+
+/* Pins that nobody can release any more: the drivers that took them leak, without any history. */
+bool census_is_orphaned(const struct census_second *s);
+
+/* References that nothing explains: pages of processes that are lost without being pinned. */
+bool census_is_unexplained(const struct census_second *s);
+
 /* A census with everything that is told of it. */
 struct census_report {
 	uint64_t now_ns;
 	const struct census *census;
 	void (*label)(void *ctx, enum census_by by, uint64_t id, struct census_label *out);
-	void *ctx;			   /* of label() */
-	double seconds;			   /* the walk took */
-	uint64_t looked;		   /* page frames */
-	uint64_t holes;			   /* page frames without a struct page */
-	uint64_t memory;		   /* bytes, in all */
-	int64_t outstanding;		   /* pins, by the kernel's counters */
-	const struct agreement *agreement; /* NULL: not asked for, or nobody tracks */
-	bool looked_twice; /* the suspects were looked at again after the grace time */
+	void *ctx;			    /* of label() */
+	double seconds;			    /* the walk took */
+	uint64_t looked;		    /* page frames */
+	uint64_t holes;			    /* page frames without a struct page */
+	uint64_t memory;		    /* bytes, in all */
+	int64_t outstanding;		    /* pins, by the kernel's counters */
+	const struct agreement *agreement;  /* NULL: not asked for, or nobody tracks */
+	const struct census_second *second; /* NULL: there was nothing to look at twice */
+	uint64_t proved; /* pins that a pinleak that tracks has proved to be leaked */
 };
 
 const char *census_by_name(enum census_by by);

@@ -14,6 +14,9 @@ const struct detect_scale detect_scales[DETECT_SCALES] = {
 	{600, 16},
 };
 
+/* Releases without a pin make the number fall for good; what is in flight only raises it. */
+static const struct detect_scale sink_scale = {3, 4};
+
 void detect_reset(struct detect *d)
 {
 	memset(d, 0, sizeof(*d));
@@ -52,10 +55,29 @@ static bool window_sample(struct detect_window *w, const struct detect_scale *sc
 	return is_rising(w) && w->floors[w->nr - 1] - w->floors[0] >= scale->rise;
 }
 
+static void describe(const struct detect_window *w, int sign, struct detect_suspicion *out)
+{
+	out->rise = sign * (w->floors[w->nr - 1] - w->floors[0]);
+	out->span_ns = w->ends_ns[w->nr - 1] - w->ends_ns[0];
+	out->pins_per_s = out->span_ns ? (double)out->rise * 1e9 / (double)out->span_ns : 0;
+}
+
+/* The most that was outstanding in a window, turned over: its depth below zero, where it rises. */
+static bool sink_sample(struct detect *d, uint64_t now_ns, int64_t outstanding,
+			struct detect_suspicion *out)
+{
+	struct detect_window *w = &d->sink;
+
+	if (!window_sample(w, &sink_scale, now_ns, -outstanding) || w->floors[w->nr - 1] <= 0)
+		return false;
+	describe(w, -1, out);
+	return true;
+}
+
 bool detect_sample(struct detect *d, uint64_t now_ns, int64_t outstanding,
 		   struct detect_suspicion *out)
 {
-	bool suspicious = false;
+	bool suspicious = sink_sample(d, now_ns, outstanding, out);
 
 	for (uint32_t i = 0; i < DETECT_SCALES; i++) {
 		struct detect_window *w = &d->window[i];
@@ -64,9 +86,7 @@ bool detect_sample(struct detect *d, uint64_t now_ns, int64_t outstanding,
 			continue;
 		suspicious = true;
 		out->scale = i;
-		out->rise = w->floors[w->nr - 1] - w->floors[0];
-		out->span_ns = w->ends_ns[w->nr - 1] - w->ends_ns[0];
-		out->pins_per_s = out->span_ns ? (double)out->rise * 1e9 / (double)out->span_ns : 0;
+		describe(w, 1, out);
 	}
 	return suspicious;
 }

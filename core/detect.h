@@ -33,11 +33,12 @@ struct detect_window {
 
 struct detect {
 	struct detect_window window[DETECT_SCALES];
+	struct detect_window sink; /* of pins released beyond those taken */
 };
 
 struct detect_suspicion {
 	uint32_t scale; /* which of detect_scales */
-	int64_t rise;	/* pins, over the floors kept */
+	int64_t rise;	/* pins, over the floors kept; below zero: more are released than taken */
 	double pins_per_s;
 	uint64_t span_ns;
 };
@@ -46,7 +47,8 @@ void detect_reset(struct detect *d);
 
 /*
  * Takes the outstanding pins (acquired - released; may be negative) at a time. True, and *out is
- * filled, when a window has just ended that makes the rise suspicious.
+ * filled, when a window has just ended that makes the rise suspicious, or has sunk below zero: more
+ * pins were released than were ever taken.
  */
 bool detect_sample(struct detect *d, uint64_t now_ns, int64_t outstanding,
 		   struct detect_suspicion *out);

@@ -54,6 +54,8 @@ static const struct error_info table[] = {
 			"  orphaned     the file is released and the process gone\n"
 			"  abandoned    the file is released, the process lives\n"
 			"  error-left   the call failed and left pins behind\n"
+			"With \"wrong-release\" no pins are proved lost: the driver released pins that\n"
+			"were not there, which takes references from under others.\n"
 			"\n"
 			"What to do: report it to the driver's maintainer with the call path shown; stop\n"
 			"the load that goes through it, or use another version of the driver; plan a\n"

@@ -46,12 +46,13 @@ static const struct known known[] = {
 	{"vhost_vsock_fops", {HOLDER_VHOST, HOLDER_PINS}},
 	{"vhost_vdpa_fops", {HOLDER_VHOST, HOLDER_PINS}},
 	{"aio_ring_fops", {HOLDER_DIRECT, HOLDER_IN_FLIGHT}},
-	/* packets that a process gave away without a copy wait in its queue */
 	{"kvm_chardev_ops",
 	 {HOLDER_KVM, HOLDER_NOTHING}}, /* what it creates has files of its own */
 	{"kvm_gmem_fops", {HOLDER_KVM, HOLDER_NOTHING}},
-	/* splice() into a port of a virtual machine: port_fops_splice_write() */
-	{"port_fops", {HOLDER_CHAR, HOLDER_REFERENCES}},
+	/* a page that splice() gives to a virtual machine's port is soon written and let go */
+	{"port_fops", {HOLDER_CHAR, HOLDER_NOTHING}},
+	{"portdev_fops", {HOLDER_CHAR, HOLDER_NOTHING}},
+	/* packets that a process gave away without a copy wait in its queue */
 	{"tun_fops", {HOLDER_CHAR, HOLDER_REFERENCES}},
 	{"tap_fops", {HOLDER_CHAR, HOLDER_REFERENCES}},
 	/* splice() keeps pages in its requests: fuse_dev_splice_read() */

@@ -14,19 +14,40 @@
 
 const char *evidence_name(enum evidence e)
 {
-	static const char *const names[] = {"none", "error-left", "abandoned", "orphaned",
-					    "unloaded"};
+	static const char *const names[] = {"none",	 "wrong-release", "error-left",
+					    "abandoned", "orphaned",	  "unloaded"};
 
 	return names[e];
 }
 
 const char *cause_name(enum cause c)
 {
-	return c == CAUSE_ERROR_PATH ? "error-path" : "missing-release";
+	static const char *const names[] = {"missing-release", "error-path", "wrong-release",
+					    "double-release"};
+
+	return names[c];
+}
+
+const char *wrong_release_name(enum wrong_release w)
+{
+	static const char *const names[] = {"put-page", "double-release", "never-pinned"};
+
+	return names[w];
+}
+
+uint64_t finding_wrong(const struct finding *f)
+{
+	return f->pins_put + f->doubles + f->nevers;
 }
 
 enum cause finding_cause(const struct finding *f)
 {
+	uint64_t wrong = f->pins_put + f->nevers;
+
+	if (f->doubles > wrong && f->doubles > f->pins - f->pins_put)
+		return CAUSE_DOUBLE_RELEASE;
+	if (wrong && wrong * 2 >= f->pins + f->nevers)
+		return CAUSE_WRONG_RELEASE;
 	return f->pins_bad * 2 > f->pins ? CAUSE_ERROR_PATH : CAUSE_MISSING_RELEASE;
 }
 
@@ -37,6 +58,7 @@ void ledger_free(struct ledger *l)
 	map64_free(&l->waiting);
 	map64_free(&l->delays);
 	map64_free(&l->scratch);
+	map64_free(&l->lacks);
 	*l = (struct ledger){0};
 }
 
@@ -194,6 +216,26 @@ static void finding_add_owner(struct finding *f, const struct snap_owner *owner)
 		f->owners[f->nr_owners++] = owner;
 }
 
+static void finding_add_release(struct finding *f, enum wrong_release kind, uint64_t count,
+				const struct snap_site *site, const struct snap_owner *by)
+{
+	size_t i = 0;
+
+	if (site && site->same)
+		site = site->same;
+	while (i < f->nr_releases && (f->releases[i].kind != kind || f->releases[i].site != site))
+		i++;
+	if (i == LEDGER_RELEASES) {
+		f->cut = true;
+		return;
+	}
+	if (i == f->nr_releases)
+		f->releases[f->nr_releases++] =
+			(struct finding_release){.kind = kind, .site = site};
+	f->releases[i].count += count;
+	f->releases[i].by = by;
+}
+
 static int hold(struct ledger *l, const struct snap_owner *o, const struct snap_site *site,
 		uint64_t pins)
 {
@@ -224,6 +266,7 @@ struct case_file {
 	const struct snap_site *site[PL_SLOTS];
 	enum evidence evidence[PL_SLOTS];
 	uint32_t bad[PL_SLOTS];
+	uint32_t lacks; /* references, this time and the last */
 	struct proof_page proof;
 	struct proof_result result;
 };
@@ -263,6 +306,8 @@ static void add_claim(const struct ledger *l, const struct snapshot *s, struct c
 	if (!c->site[i])
 		return; /* lost: it stays innocent */
 	claim->driver = driver_number(&c->site[i]->blame);
+	if (l->tree_only && !c->owner[i]->owner.tree)
+		return; /* innocent, so that what it may have left is not blamed on the tree */
 	if (!c->site[i]->blame.keeps)
 		c->bad[i] = bad_refs(l, s, p, slot);
 	c->evidence[i] = owner_evidence(l, s, c->owner[i], c->site[i]);
@@ -296,14 +341,31 @@ static void open_case(const struct ledger *l, const struct snapshot *s,
 	proof_conclude(&c->proof, &c->result);
 }
 
+/*
+ * References that the folio lacks because of put_page() on this driver's leaked pins. The pins of
+ * others might explain them as well; then they are not put down to it.
+ */
+static uint32_t puts_of(const struct case_file *c, uint32_t i)
+{
+	uint32_t others = c->page->page.pins, before = 0, mine;
+
+	for (uint32_t k = 0; k < c->proof.nr_claims; k++)
+		if (c->proof.claim[k].driver == c->proof.claim[i].driver) {
+			others -= c->result.proved[k];
+			before += k < i ? c->result.proved[k] : 0;
+		}
+	mine = c->lacks > others + before ? c->lacks - others - before : 0;
+	return mine < c->result.proved[i] ? mine : c->result.proved[i];
+}
+
 static int book_guilt(struct ledger *l, const struct snapshot *s, const struct case_file *c,
 		      uint32_t i)
 {
 	const struct pl_page *p = &c->page->page;
 	uint64_t bytes = (uint64_t)s->base_page << p->order;
-	uint32_t pins = c->result.proved[i];
+	uint32_t pins = c->result.proved[i], puts = puts_of(c, i);
 	struct finding *f = finding_of(l, &c->site[i]->blame);
-	bool first = true;
+	bool first = !p->freed; /* what was freed is not lost to others */
 
 	if (!f)
 		return -ENOMEM;
@@ -313,6 +375,9 @@ static int book_guilt(struct ledger *l, const struct snapshot *s, const struct c
 	f->pins += pins;
 	f->pins_bad += c->bad[i] < pins ? c->bad[i] : pins;
 	f->pins_recent += p->first_ns >= l->epoch_ns ? pins : 0;
+	f->pins_put += puts;
+	if (puts)
+		finding_add_release(f, WRONG_PUT_PAGE, puts, NULL, NULL);
 	if (c->evidence[i] > f->evidence)
 		f->evidence = c->evidence[i];
 	if (first) {
@@ -323,6 +388,31 @@ static int book_guilt(struct ledger *l, const struct snapshot *s, const struct c
 	finding_add_site(f, c->site[i], pins, first ? bytes : 0);
 	finding_add_owner(f, c->owner[i]);
 	return 0;
+}
+
+static void latest(uint64_t *due_ns, uint64_t now_ns, uint64_t since, uint64_t grace)
+{
+	if (since && since + grace > now_ns && since + grace > *due_ns)
+		*due_ns = since + grace;
+}
+
+/* Pins of the tree that are not proved: may somebody hold them, and will time tell? */
+static void book_tree(struct ledger *l, const struct snapshot *s, const struct case_file *c,
+		      uint32_t i)
+{
+	const struct snap_owner *o = c->owner[i];
+	uint32_t left = c->result.rest[i];
+	uint32_t guilty = c->proof.claim[i].guilty - c->result.proved[i];
+	uint64_t grace;
+
+	if (!left || !o || !o->owner.tree)
+		return;
+	grace = grace_of(l, o->owner.site);
+	l->tree_unproved += left < guilty ? left : guilty;
+	l->tree_held += left > guilty ? left - guilty : 0;
+	latest(&l->tree_due_ns, s->now_ns, o->file_end_ns, grace);
+	if (!o->owner.file_id || o->file_end_ns)
+		latest(&l->tree_due_ns, s->now_ns, o->dead_ns, grace);
 }
 
 /* Pins of a folio that a claim may have left. */
@@ -336,28 +426,82 @@ static uint32_t claim_left(const struct pl_page *p, const struct pl_slot *slot)
 static int book_claim(struct ledger *l, const struct snapshot *s, const struct case_file *c,
 		      uint32_t i)
 {
-	const struct pl_page *p = &c->page->page;
-
+	book_tree(l, s, c, i);
 	if (c->result.proved[i])
 		return book_guilt(l, s, c, i);
-	if (!c->owner[i] || c->proof.claim[i].guilty)
+	if (!c->owner[i] || c->proof.claim[i].guilty || !c->result.rest[i])
 		return 0;
-	return hold(l, c->owner[i], c->site[i], claim_left(p, &p->slot[i]));
+	return hold(l, c->owner[i], c->site[i], c->result.rest[i]);
 }
 
-static int book_page(struct ledger *l, const struct snapshot *s, const struct snap_page *page)
+static void book_torn(struct ledger *l, const struct snapshot *s, const struct pl_page *p)
 {
+	bool tree = false;
+
+	l->torn += p->pins;
+	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS; i++) {
+		const struct snap_owner *o = owner_of(s, p->slot[i].owner);
+
+		tree |= o && o->owner.tree;
+	}
+	if (tree)
+		l->tree_unproved += p->pins;
+}
+
+/*
+ * References that the folio lacked this time and the last: its numbers are not read at one
+ * moment. What was freed does not change any more.
+ */
+static int note_lacks(struct ledger *l, struct map64 *now, const struct snap_page *page,
+		      uint32_t *out)
+{
+	const struct pl_page *p = &page->page;
+	uint32_t before = 0;
+
+	*out = p->freed ? p->pins : 0;
+	if (p->freed || !p->wrong)
+		return 0;
+	map64_get(&l->lacks, page->folio, &before);
+	*out = before < p->wrong ? before : p->wrong;
+	return map64_put(now, page->folio, p->wrong);
+}
+
+/*
+ * Of a small folio whose record is not whole it only looks as if put_page() had been called on a
+ * pin, and a pin more be there than its count tells.
+ */
+static bool is_vague(const struct pl_page *p)
+{
+	return p->wrong && !p->whole && !p->order;
+}
+
+static int book_page(struct ledger *l, const struct snapshot *s, const struct snap_page *page,
+		     uint32_t lacks)
+{
+	const struct pl_page *p = &page->page;
 	struct case_file c;
 	int err = 0;
 
-	if (!page->page.pins)
+	if (!p->pins && !p->wrong)
 		return 0; /* released since the sweep began */
-	l->pins += page->page.pins;
-	if (page->page.torn) {
-		l->torn += page->page.pins;
+	l->pins += p->pins;
+	if (p->torn) {
+		book_torn(l, s, p);
 		return 0;
 	}
+	l->lacking += lacks || is_vague(p);
+	if (is_vague(p)) {
+		l->pins++;
+		l->ambiguous++;
+	}
+	if (p->wrong && !lacks && !is_vague(p)) { /* the next time will tell */
+		l->ambiguous += p->pins;
+		return 0;
+	}
+	if (!p->pins)
+		return 0;
 	open_case(l, s, page, &c);
+	c.lacks = is_vague(p) ? 0 : lacks;
 	l->proved += c.result.total;
 	l->held += c.result.held;
 	l->ambiguous += c.result.ambiguous;
@@ -365,6 +509,130 @@ static int book_page(struct ledger *l, const struct snapshot *s, const struct sn
 	for (uint32_t i = 0; i < c.proof.nr_claims && !err; i++)
 		err = book_claim(l, s, &c, i);
 	return err;
+}
+
+static int book_pages(struct ledger *l, const struct snapshot *s)
+{
+	struct map64 now = {0};
+	uint32_t lacks;
+	int err = 0;
+
+	for (size_t i = 0; i < s->nr_pages && !err; i++) {
+		err = note_lacks(l, &now, &s->pages[i], &lacks);
+		if (!err)
+			err = book_page(l, s, &s->pages[i], lacks);
+	}
+	map64_free(&l->lacks);
+	l->lacks = now;
+	return err;
+}
+
+/* ---- releases of pins that were not there --------------------------------------------- */
+
+#define PARTIES (PL_SLOTS + PL_RELS)
+
+/* What a driver did with a folio. */
+struct party {
+	uint32_t driver;
+	uint32_t acquired;
+	uint32_t released;
+	const struct snap_site *site; /* by which it released */
+};
+
+/* Only a path on which the driver itself calls the unpin function says whose release it is. */
+static bool is_own_release(const struct snap_site *site)
+{
+	return site && site->blame.direct && site->blame.kind == BLAME_MODULE;
+}
+
+/* NULL: the driver is not known. There is room for all there can be. */
+static struct party *party_of(struct party *parties, const struct snap_site *site)
+{
+	uint32_t driver = site ? driver_number(&site->blame) : 0;
+
+	for (size_t i = 0; driver; i++)
+		if (!parties[i].driver || parties[i].driver == driver) {
+			parties[i].driver = driver;
+			return &parties[i];
+		}
+	return NULL;
+}
+
+/* Fills PARTIES of them; false when not all are known. */
+static bool read_parties(const struct snapshot *s, const struct pl_wrong *w, struct party *parties)
+{
+	for (uint32_t i = 0; i < w->nr_claims && i < PL_SLOTS; i++) {
+		struct party *p = party_of(parties, site_of(s, w->claim[i].site));
+
+		if (!p)
+			return false;
+		p->acquired += w->claim[i].refs;
+	}
+	for (uint32_t i = 0; i < w->nr_rels && i < PL_RELS; i++) {
+		const struct snap_site *site = site_of(s, w->rel[i].site);
+		struct party *p = party_of(parties, site);
+
+		if (!p || !is_own_release(site))
+			return false;
+		p->released += w->rel[i].refs + w->rel[i].sole;
+		if (!p->site || w->rel[i].site == w->site)
+			p->site = site;
+	}
+	return true;
+}
+
+/*
+ * All that was pinned has been released, and then some: that says the folio's own count. Who has
+ * released more than he pinned did it, and not who comes last, whose pin may have been taken
+ * away; when there are several, it cannot be told.
+ */
+static const struct snap_site *culprit_of(const struct snapshot *s, const struct pl_wrong *w,
+					  enum wrong_release *kind)
+{
+	const struct snap_site *site = site_of(s, w->site);
+	struct party parties[PARTIES] = {0}, *found = NULL;
+
+	*kind = WRONG_NEVER;
+	if (w->kind == PL_WRONG_NEVER)
+		return is_own_release(site) ? site : NULL;
+	if (w->kind != PL_WRONG_CLAIMED || !read_parties(s, w, parties))
+		return NULL;
+	for (size_t i = 0; i < PARTIES; i++) {
+		if (parties[i].released <= parties[i].acquired)
+			continue;
+		if (found)
+			return NULL;
+		found = &parties[i];
+	}
+	if (!found)
+		return NULL;
+	*kind = found->acquired ? WRONG_DOUBLE : WRONG_NEVER;
+	return found->site;
+}
+
+static int book_wrong(struct ledger *l, const struct snapshot *s, const struct snap_wrong *w)
+{
+	enum wrong_release kind;
+	const struct snap_site *site = culprit_of(s, &w->wrong, &kind);
+	struct finding *f;
+
+	if (!site) {
+		l->unclear += w->wrong.refs;
+		return 0;
+	}
+	f = finding_of(l, &site->blame);
+	if (!f)
+		return -ENOMEM;
+	l->wrong += w->wrong.refs;
+	if (!f->evidence)
+		f->evidence = EVIDENCE_WRONG_RELEASE;
+	if (kind == WRONG_DOUBLE)
+		f->doubles += w->wrong.refs;
+	else
+		f->nevers += w->wrong.refs;
+	finding_add_release(f, kind, w->wrong.refs, site,
+			    site->key == w->wrong.site ? &w->by : NULL);
+	return 0;
 }
 
 /* ---- how late a call path releases ---------------------------------------------------- */
@@ -419,8 +687,12 @@ int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 
 	l->nr_findings = l->nr_holdings = 0;
 	l->pins = l->proved = l->held = l->ambiguous = l->base = l->torn = 0;
+	l->tree_held = l->tree_unproved = l->tree_due_ns = 0;
 	map64_clear(&l->scratch);
-	for (size_t i = 0; i < s->nr_pages && !err; i++)
-		err = book_page(l, s, &s->pages[i]);
+	l->lacking = l->wrong = l->unclear = 0;
+	if (!err)
+		err = book_pages(l, s);
+	for (size_t i = 0; i < s->nr_wrongs && !err; i++)
+		err = book_wrong(l, s, &s->wrongs[i]);
 	return err;
 }

@@ -9,21 +9,45 @@
 
 #include "snapshot.h"
 
-#define LEDGER_SITES  8
-#define LEDGER_OWNERS 16
+#define LEDGER_SITES	8
+#define LEDGER_OWNERS	16
+#define LEDGER_RELEASES 8
 
-/* Why pins count as leaked; a greater value is stronger evidence. */
+/*
+ * Why a driver is accused; a greater value is stronger evidence that pins are leaked. Of those a
+ * wrong release alone says nothing, so it comes first, certain as it is.
+ */
 enum evidence {
 	EVIDENCE_NONE,
-	EVIDENCE_ERROR_LEFT, /* the call failed, its pins are still there */
-	EVIDENCE_ABANDONED,  /* the file is released, the process lives */
-	EVIDENCE_ORPHANED,   /* the file is released and the process gone */
-	EVIDENCE_UNLOADED,   /* the module that took them is no longer loaded */
+	EVIDENCE_WRONG_RELEASE, /* released pins that were not there */
+	EVIDENCE_ERROR_LEFT,	/* the call failed, its pins are still there */
+	EVIDENCE_ABANDONED,	/* the file is released, the process lives */
+	EVIDENCE_ORPHANED,	/* the file is released and the process gone */
+	EVIDENCE_UNLOADED,	/* the module that took them is no longer loaded */
 };
 const char *evidence_name(enum evidence e);
 
-enum cause { CAUSE_MISSING_RELEASE, CAUSE_ERROR_PATH };
+enum cause {
+	CAUSE_MISSING_RELEASE,
+	CAUSE_ERROR_PATH,
+	CAUSE_WRONG_RELEASE,
+	CAUSE_DOUBLE_RELEASE,
+};
 const char *cause_name(enum cause c);
+
+enum wrong_release {
+	WRONG_PUT_PAGE, /* put_page() on a page that the driver had pinned: the pin stays */
+	WRONG_DOUBLE,	/* unpinned once more than the driver had pinned it */
+	WRONG_NEVER,	/* unpinned, and the driver had not pinned it */
+};
+const char *wrong_release_name(enum wrong_release w);
+
+struct finding_release {
+	enum wrong_release kind;
+	uint64_t count;
+	const struct snap_site *site; /* NULL: put_page() is inlined and leaves no trace */
+	const struct snap_owner *by;  /* a process that did; NULL: not known */
+};
 
 struct finding_site {
 	const struct snap_site *site;
@@ -38,6 +62,11 @@ struct finding {
 	uint64_t pins;
 	uint64_t pins_bad;    /* of them: taken by calls that failed */
 	uint64_t pins_recent; /* of them: on folios first seen since ledger.epoch_ns */
+	uint64_t pins_put;    /* of them: put_page() was called for them */
+	uint64_t doubles;     /* unpinned more often than pinned */
+	uint64_t nevers;      /* unpinned and not pinned */
+	struct finding_release releases[LEDGER_RELEASES]; /* wrong ones, of all three kinds */
+	size_t nr_releases;
 	uint64_t folios;
 	uint64_t bytes;				 /* of the folios: what cannot be moved */
 	uint64_t by_memory[3];			 /* folios by enum pl_memory */
@@ -45,7 +74,7 @@ struct finding {
 	size_t nr_sites;
 	const struct snap_owner *owners[LEDGER_OWNERS];
 	size_t nr_owners;
-	bool cut; /* there are more sites or owners than fit */
+	bool cut; /* there are more sites, owners or releases than fit */
 };
 
 /* Pins that somebody may rightly hold, by owner. */
@@ -59,6 +88,7 @@ struct ledger {
 	/* set by the user */
 	uint64_t grace_ns;
 	uint64_t epoch_ns;
+	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
 	/* results of ledger_evaluate() */
 	struct finding *findings;
 	size_t nr_findings;
@@ -70,10 +100,18 @@ struct ledger {
 	uint64_t ambiguous; /* claimed by several: leaked or held */
 	uint64_t base;	    /* there before tracking: nobody knows whose */
 	uint64_t torn;	    /* on records that two processors tore */
+	/* of the tree, at most, beyond what is proved */
+	uint64_t tree_held;	/* somebody may rightly hold them */
+	uint64_t tree_unproved; /* nobody may, but it is not sure that they are the tree's */
+	uint64_t tree_due_ns;	/* when the last grace time that runs for some ends; 0: none does */
+	uint64_t lacking;   /* folios that lack references: put_page() was called on a pin */
+	uint64_t wrong;	    /* releases of pins that were not there, by drivers we know */
+	uint64_t unclear;   /* the same; whose mistake they were cannot be told */
 	/* kept between evaluations */
 	struct map64 waiting; /* owner -> pins left after its file ended */
 	struct map64 delays;  /* site -> slowest release after the end seen, in ms */
 	struct map64 scratch;
+	struct map64 lacks; /* folio -> references it lacked the last time */
 	size_t room_findings;
 	size_t room_holdings;
 };
@@ -89,6 +127,10 @@ void ledger_free(struct ledger *l);
  */
 int ledger_evaluate(struct ledger *l, const struct snapshot *s) __attribute__((warn_unused_result));
 
+/* What most of it is. */
 enum cause finding_cause(const struct finding *f);
+
+/* All wrong releases of a finding: of pins that are lost by them, and of pins not there. */
+uint64_t finding_wrong(const struct finding *f);
 
 #endif

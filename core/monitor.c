@@ -26,8 +26,11 @@ struct accused {
 	uint64_t pins;	   /* as last reported */
 	uint64_t now_pins; /* as last seen */
 	uint64_t now_bytes;
+	uint64_t wrong; /* releases, as last reported */
+	uint64_t now_wrong;
 	uint64_t prior_pins; /* of trackings that have ended */
 	uint64_t prior_bytes;
+	uint64_t prior_wrong;
 	uint64_t first_ns;
 	uint64_t first_bytes;
 };
@@ -55,6 +58,7 @@ struct monitor {
 	bool started;
 	uint64_t quiet_since;
 	uint32_t suspicions;
+	int64_t sunk; /* pins below zero that were looked into already */
 	uint32_t unbalanced;
 	uint64_t unseen_before; /* at lower levels of this tracking */
 	struct balance balance;
@@ -66,6 +70,8 @@ struct monitor {
 	int64_t untracked_rise;	 /* of outstanding pins, in all the time without tracking */
 	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
+	struct census_sum pinned; /* when tracking began */
+	bool pinned_known;
 	struct accused accused[DRIVERS_MAX];
 	uint32_t nr_accused;
 	struct grower growers[HELD_MAX];
@@ -93,7 +99,8 @@ bool loss_any(const struct report_loss *loss)
 	static const enum pl_stat lost[] = {PL_LOST_PAGES, PL_LOST_BUSY,    PL_LOST_STACK,
 					    PL_LOST_SITES, PL_LOST_OWNERS,  PL_LOST_FILES,
 					    PL_LOST_CALLS, PL_REL_UNTRACED, PL_SLOTS_FULL,
-					    PL_CONTENDED,  PL_TRUNC_STACK};
+					    PL_CONTENDED,  PL_TRUNC_STACK,  PL_LOST_TREE,
+					    PL_LOST_WRONGS};
 
 	for (size_t i = 0; i < sizeof(lost) / sizeof(*lost); i++)
 		if (loss->stats[lost[i]])
@@ -112,6 +119,7 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->to = to;
 	m->ctx = ctx;
 	m->ledger.grace_ns = config->grace_ns;
+	m->ledger.tree_only = config->tree_only;
 	m->sample_rate = 1;
 	if (config->track == TRACK_ALWAYS) {
 		m->wanted = config->lowest;
@@ -142,6 +150,31 @@ static void want(struct monitor *m, enum level level)
 	m->wanted = level;
 }
 
+/*
+ * Pins that the kernel counts at their release only make the counters sink as well: what was
+ * looked into once must become twice as bad to be looked into again.
+ */
+static bool is_old_news(struct monitor *m, const struct detect_suspicion *d)
+{
+	int64_t depth = -outstanding(&m->last);
+
+	if (d->rise > 0)
+		return false;
+	if (m->level == LEVEL_DEEP || depth <= 2 * m->sunk)
+		return true;
+	m->sunk = depth;
+	return false;
+}
+
+/* Releases are seen at level deep only. */
+static void suspect_releases(struct monitor *m, const struct detect_suspicion *d)
+{
+	snprintf(m->reason, sizeof(m->reason),
+		 "more pins are released than were taken: %" PRId64 " in %.0f s", -d->rise,
+		 (double)d->span_ns / NS_PER_S);
+	want(m, LEVEL_DEEP);
+}
+
 static void suspect(struct monitor *m, const struct detect_suspicion *d)
 {
 	struct report_suspicion r = {.now_ns = m->last.now_ns,
@@ -149,7 +182,11 @@ static void suspect(struct monitor *m, const struct detect_suspicion *d)
 				     .pins_per_s = d->pins_per_s,
 				     .span_s = (double)d->span_ns / NS_PER_S};
 
+	if (is_old_news(m, d))
+		return;
 	m->quiet_since = m->last.now_ns;
+	if (m->level == LEVEL_LIGHT && d->rise < 0)
+		suspect_releases(m, d);
 	if (m->level != LEVEL_COUNTERS)
 		return;
 	m->suspicions++;
@@ -157,6 +194,10 @@ static void suspect(struct monitor *m, const struct detect_suspicion *d)
 	detect_reset(&m->detect); /* the next suspicion needs a rise of its own */
 	if (m->config.track == TRACK_NEVER)
 		return;
+	if (d->rise < 0) {
+		suspect_releases(m, d);
+		return;
+	}
 	snprintf(m->reason, sizeof(m->reason),
 		 "the floor of pinned pages rose by %" PRId64 " pins in %.0f s", d->rise,
 		 (double)d->span_ns / NS_PER_S);
@@ -175,8 +216,17 @@ static void close_books(struct monitor *m)
 
 		a->prior_pins += a->now_pins;
 		a->prior_bytes += a->now_bytes;
+		a->prior_wrong += a->now_wrong;
 		a->pins = a->now_pins = a->now_bytes = a->first_bytes = 0;
+		a->wrong = a->now_wrong = 0;
 	}
+}
+
+void monitor_pinned(struct monitor *m, const struct census_sum *pinned)
+{
+	m->pinned_known = pinned != NULL;
+	if (pinned)
+		m->pinned = *pinned;
 }
 
 void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
@@ -185,7 +235,10 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 	struct report_state r = {.now_ns = sample->now_ns,
 				 .from = m->level,
 				 .to = level,
-				 .reason = reason};
+				 .reason = reason,
+				 .pinned = m->pinned_known && m->level == LEVEL_COUNTERS
+						   ? &m->pinned
+						   : NULL};
 
 	m->last = *sample;
 	if (m->level == LEVEL_COUNTERS && level != LEVEL_COUNTERS) {
@@ -239,7 +292,13 @@ const char *monitor_reason(const struct monitor *m)
 
 bool monitor_wants_exact(const struct monitor *m)
 {
-	return m->level != LEVEL_COUNTERS || detect_is_curious(&m->detect);
+	return m->level != LEVEL_COUNTERS || detect_is_curious(&m->detect) ||
+	       outstanding(&m->last) < 0;
+}
+
+const struct ledger *monitor_ledger(const struct monitor *m)
+{
+	return &m->ledger;
 }
 
 uint32_t monitor_leaking(const struct monitor *m)
@@ -319,6 +378,7 @@ static void accuse(struct monitor *m, struct accused *a, const struct finding *f
 	r.severity = severity_of(m, &r, f->bytes);
 	m->to->verdict(m->ctx, &r);
 	a->pins = f->pins;
+	a->wrong = finding_wrong(f);
 	if (f->evidence > a->evidence)
 		a->evidence = f->evidence;
 }
@@ -331,15 +391,44 @@ static bool is_beyond_doubt(const struct monitor *m, const struct finding *f)
 {
 	uint64_t unseen = m->balance.unseen > 0 ? (uint64_t)m->balance.unseen : 0;
 
-	return f->pins_recent > unseen || f->pins > unseen + m->unseen_before;
+	return !f->pins || f->pins_recent > unseen || f->pins > unseen + m->unseen_before;
+}
+
+/*
+ * That a pin was released that was not there is certain by the folio's own count. Whose release
+ * it was says the folio's history, so what no hook saw of that might say otherwise.
+ */
+static void drop_doubtful_releases(const struct monitor *m, struct finding *f)
+{
+	const struct balance *b = &m->balance;
+	uint64_t missed = m->unseen_before + m->missed_runs;
+	size_t nr = 0;
+
+	missed += b->unseen > 0 ? (uint64_t)b->unseen : 0;
+	missed += b->unseen_released > 0 ? (uint64_t)b->unseen_released : 0;
+	if (f->doubles + f->nevers > missed)
+		return;
+	f->doubles = f->nevers = 0;
+	for (size_t i = 0; i < f->nr_releases; i++)
+		if (f->releases[i].kind == WRONG_PUT_PAGE)
+			f->releases[nr++] = f->releases[i];
+	f->nr_releases = nr;
+}
+
+static bool has_doubled(uint64_t now, uint64_t told)
+{
+	return now && now >= 2 * told;
 }
 
 /* A verdict is told again when it has doubled, has stronger evidence, or tracking ends. */
 static bool is_news(const struct accused *a, const struct finding *f, bool last)
 {
-	if (!a->pins || f->evidence > a->evidence || f->pins >= 2 * a->pins)
+	uint64_t wrong = finding_wrong(f);
+
+	if (f->evidence > a->evidence || has_doubled(f->pins, a->pins) ||
+	    has_doubled(wrong, a->wrong))
 		return true;
-	return last && f->pins != a->pins;
+	return last && (f->pins != a->pins || wrong != a->wrong);
 }
 
 static bool is_proved(const struct monitor *m, const struct accused *a)
@@ -357,12 +446,14 @@ static void judge(struct monitor *m, bool last)
 {
 	for (uint32_t i = 0; i < m->nr_accused; i++)
 		if (!is_proved(m, &m->accused[i])) /* released after all */
-			m->accused[i].now_pins = m->accused[i].now_bytes = 0;
+			m->accused[i].now_pins = m->accused[i].now_bytes = m->accused[i].now_wrong =
+				0;
 	for (size_t i = 0; i < m->ledger.nr_findings; i++) {
-		const struct finding *f = &m->ledger.findings[i];
+		struct finding *f = &m->ledger.findings[i];
 		struct accused *a;
 
-		if (!is_beyond_doubt(m, f))
+		drop_doubtful_releases(m, f);
+		if (!is_beyond_doubt(m, f) || !(f->pins || finding_wrong(f)))
 			continue;
 		a = accused_of(m, f->driver);
 		if (!a)
@@ -371,10 +462,11 @@ static void judge(struct monitor *m, bool last)
 			a->first_ns = m->last.now_ns;
 			a->first_bytes = f->bytes;
 		}
-		if (f->pins > a->now_pins)
+		if (f->pins > a->now_pins || finding_wrong(f) > a->now_wrong)
 			m->quiet_since = m->last.now_ns;
 		a->now_pins = f->pins;
 		a->now_bytes = f->bytes;
+		a->now_wrong = finding_wrong(f);
 		if (is_news(a, f, last))
 			accuse(m, a, f);
 	}
@@ -459,12 +551,17 @@ static void consider_deep(struct monitor *m)
 {
 	uint64_t unknown = unattributed(m);
 	int64_t unseen = m->balance.unseen;
-	bool unbalanced = unknown > SLACK_PINS || unseen > SLACK_PINS || m->ledger.ambiguous;
+	bool unbalanced = unknown > SLACK_PINS || unseen > SLACK_PINS || m->ledger.ambiguous ||
+			  m->ledger.lacking;
 
 	m->unbalanced = unbalanced ? m->unbalanced + 1 : 0;
 	if (m->level != LEVEL_LIGHT || m->unbalanced < UNBALANCED_STEPS || m->refused[LEVEL_DEEP])
 		return;
-	if (m->ledger.ambiguous)
+	if (m->ledger.lacking)
+		snprintf(m->reason, sizeof(m->reason),
+			 "%" PRIu64 " folios lack references: put_page() called on pinned pages?",
+			 m->ledger.lacking);
+	else if (m->ledger.ambiguous)
 		snprintf(m->reason, sizeof(m->reason),
 			 "%" PRIu64 " pins are claimed by more than one owner",
 			 m->ledger.ambiguous);
@@ -561,6 +658,7 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		.leaks = leaks,
 		.highest = m->highest,
 		.tracking_failed = monitor_is_blind(m),
+		.pinned = m->pinned_known ? &m->pinned : NULL,
 		.loss = m->tracked ? &loss : NULL,
 		.ledger = m->books_open ? &m->ledger : NULL,
 	};
@@ -576,6 +674,7 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		*leak = (struct report_leak){.driver = a->name,
 					     .kind = a->kind,
 					     .evidence = a->evidence,
+					     .wrong = a->prior_wrong + a->now_wrong,
 					     .pins = a->prior_pins + a->now_pins,
 					     .bytes = a->prior_bytes + a->now_bytes};
 		r.leaked_pins += leak->pins;

@@ -23,6 +23,7 @@ struct monitor_config {
 	enum level lowest; /* the level tracking starts with: light, or deep */
 	uint64_t grace_ns;
 	uint64_t settle_ns; /* quiet for so long: tracking goes off */
+	bool tree_only;	    /* only the tree of processes that is followed is judged */
 };
 
 struct monitor;
@@ -45,6 +46,12 @@ enum level monitor_wanted(const struct monitor *m);
 /* Why it is wanted; valid until the next step. */
 const char *monitor_reason(const struct monitor *m);
 
+/*
+ * What was pinned on the whole machine when tracking began: a census as the base of the books. To
+ * be told before the level is; NULL when it could not be looked.
+ */
+void monitor_pinned(struct monitor *m, const struct census_sum *pinned);
+
 /* The level is on now, for this reason; the counters were read when its hooks were in place. */
 void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
 		      const char *reason);
@@ -57,6 +64,9 @@ bool monitor_wants_exact(const struct monitor *m);
 
 /* Updates of verdicts, losses and the summary. */
 void monitor_finish(struct monitor *m, uint64_t now_ns);
+
+/* The books of the last step that had some. */
+const struct ledger *monitor_ledger(const struct monitor *m);
 
 /* Drivers that were found to leak. */
 uint32_t monitor_leaking(const struct monitor *m);

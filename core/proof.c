@@ -81,6 +81,30 @@ static void share_out(const struct proof_page *p, uint32_t driver, uint32_t n,
 	}
 }
 
+static uint32_t driver_total(const struct proof_page *p, uint32_t driver,
+			     const struct proof_result *r)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->nr_claims; i++)
+		if (p->claim[i].driver == driver)
+			n += r->proved[i];
+	return n;
+}
+
+/*
+ * The base is an upper bound too: nothing is taken off for it. What the driver released may have
+ * been of its claims beyond the list.
+ */
+static uint32_t claim_rest(const struct proof_page *p, uint32_t i, const struct proof_result *r)
+{
+	uint32_t driver = p->claim[i].driver;
+	uint32_t rest = less(most_left(p, driver) + p->extra, driver_total(p, driver, r));
+
+	rest = least(rest, less(p->claim[i].acquired, p->claim[i].released));
+	return least(rest, less(p->pins, r->total));
+}
+
 void proof_conclude(const struct proof_page *p, struct proof_result *out)
 {
 	uint32_t pins, suspects = 0;
@@ -95,6 +119,8 @@ void proof_conclude(const struct proof_page *p, struct proof_result *out)
 		if (is_first_of_driver(p, i))
 			share_out(p, driver, driver_proved(p, driver, pins), out);
 	}
+	for (uint32_t i = 0; i < p->nr_claims; i++)
+		out->rest[i] = claim_rest(p, i, out);
 	out->ambiguous = least(less(pins, out->total), less(suspects, out->total));
 	out->held = pins - out->total - out->ambiguous;
 }

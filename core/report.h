@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "census.h"
 #include "ledger.h"
 
 enum level { LEVEL_COUNTERS, LEVEL_LIGHT, LEVEL_DEEP };
@@ -46,11 +47,12 @@ struct report_state {
 	enum level from;
 	enum level to;
 	const char *reason;
+	const struct census_sum *pinned; /* then, on the whole machine; NULL: not looked */
 };
 
 struct report_suspicion {
 	uint64_t now_ns;
-	int64_t pins; /* the rise of the floor */
+	int64_t pins; /* the rise of the floor; below zero: more were released than taken */
 	double pins_per_s;
 	double span_s;
 };
@@ -74,6 +76,7 @@ struct report_held {
 	uint64_t now_ns;
 	const struct holding *holding;
 	int64_t rise; /* pins, since it was first seen */
+	bool remains; /* it is what a run has left, which need not grow */
 };
 
 /* Each a number of things lost since tracking began. */
@@ -91,6 +94,7 @@ struct report_leak {
 	enum evidence evidence;
 	uint64_t pins;
 	uint64_t bytes;
+	uint64_t wrong; /* releases */
 };
 
 struct report_summary {
@@ -104,9 +108,10 @@ struct report_summary {
 	uint64_t leaked_pins; /* by all of them */
 	uint64_t leaked_bytes;
 	enum level highest;
-	bool tracking_failed;		/* wanted and not to be had */
-	const struct report_loss *loss; /* NULL: never tracked */
-	const struct ledger *ledger;	/* NULL: not tracking now */
+	bool tracking_failed;		 /* wanted and not to be had */
+	const struct census_sum *pinned; /* when tracking began last; NULL: not looked */
+	const struct report_loss *loss;	 /* NULL: never tracked */
+	const struct ledger *ledger;	 /* NULL: not tracking now */
 };
 
 /* All functions must be there; the arguments live only as long as the call. */

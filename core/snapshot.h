@@ -47,6 +47,12 @@ struct snap_failure {
 	struct pl_failure failure;
 };
 
+/* Releases of pins that were not there; `by` was the first. */
+struct snap_wrong {
+	struct pl_wrong wrong;
+	struct snap_owner by;
+};
+
 struct snap_unload {
 	char module[PL_MODNAME];
 	struct pl_unload unload;
@@ -64,6 +70,8 @@ struct snapshot {
 	size_t nr_failures;
 	struct snap_unload *unloads;
 	size_t nr_unloads;
+	struct snap_wrong *wrongs;
+	size_t nr_wrongs;
 	const struct modgraph *modules;
 	struct map64 owner_at;	 /* key -> place in owners */
 	struct map64 site_at;	 /* key -> place in sites */

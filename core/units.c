@@ -147,3 +147,42 @@ void units_clean(const char *in, size_t in_size, char *out, size_t size)
 	}
 	out[at] = '\0';
 }
+
+static const char *xml_entity(char c)
+{
+	switch (c) {
+	case '&':
+		return "&amp;";
+	case '<':
+		return "&lt;";
+	case '>':
+		return "&gt;";
+	case '"':
+		return "&quot;";
+	case '\'':
+		return "&apos;";
+	case '\n':
+		return "\n";
+	case '\t':
+		return "\t";
+	default:
+		return NULL;
+	}
+}
+
+size_t units_xml(const char *in, char *out)
+{
+	size_t n = character((const unsigned char *)in, strnlen(in, 4));
+	const char *entity = xml_entity(*in);
+
+	/* U+FFFE and U+FFFF are characters to Unicode and not to XML. */
+	if (n == 3 && (!memcmp(in, "\xef\xbf\xbe", 3) || !memcmp(in, "\xef\xbf\xbf", 3)))
+		n = 0;
+	if (entity)
+		strcpy(out, entity);
+	else if (n)
+		snprintf(out, UNITS_XML_ROOM, "%.*s", (int)n, in);
+	else
+		strcpy(out, "?");
+	return entity || !n ? 1 : n;
+}

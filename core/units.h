@@ -32,4 +32,13 @@ const char *units_count(int64_t n, char *out);
  */
 void units_clean(const char *in, size_t in_size, char *out, size_t size);
 
+/*
+ * The next character of a text as XML, in text or in an attribute: what means something there is
+ * escaped, and what may not stand there at all (controls but for the end of a line and the tab,
+ * what is no UTF-8) becomes a question mark. Returns the bytes read; the text must not be at its
+ * end. out has UNITS_XML_ROOM bytes.
+ */
+#define UNITS_XML_ROOM 8
+size_t units_xml(const char *in, char *out);
+
 #endif

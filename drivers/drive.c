@@ -62,6 +62,14 @@ static const struct shape shapes[] = {
 	  "release ARG pinned pages by put_page (default 1), unpin the rest" },
 	{ "get-leak", LEAKY_GET_LEAK, 0,
 	  "take plain references, not pins; leak ARG of them (default all)" },
+	{ "double-unpin", LEAKY_DOUBLE_UNPIN, 0,
+	  "pin, unpin, and unpin the last ARG pages again (default 1)" },
+	{ "unpin-get", LEAKY_UNPIN_GET, 0,
+	  "take plain references; unpin ARG of the pages (default all)" },
+	{ "unpin-never", LEAKY_UNPIN_NEVER, 0,
+	  "unpin ARG pages that were never taken (default all)" },
+	{ "subpage", LEAKY_SUBPAGE, 0,
+	  "pin all pages but the last, unpin all but the first" },
 };
 
 #define NR_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
@@ -108,7 +116,7 @@ static void print_shapes(bool guilty)
 {
 	for (size_t i = 0; i < NR_SHAPES; i++) {
 		if ((shapes[i].number >= FIRST_GUILTY) == guilty)
-			printf("  %-11s %s\n", shapes[i].name, shapes[i].help);
+			printf("  %-12s %s\n", shapes[i].name, shapes[i].help);
 	}
 }
 

@@ -86,6 +86,7 @@ static atomic_long_t leaky_released = ATOMIC_LONG_INIT(0);
 static atomic_long_t leaky_leaked = ATOMIC_LONG_INIT(0);
 static atomic_long_t leaky_held = ATOMIC_LONG_INIT(0);
 static atomic_long_t leaky_leaked_refs = ATOMIC_LONG_INIT(0);
+static atomic_long_t leaky_wrong_releases = ATOMIC_LONG_INIT(0);
 
 static int leaky_counter_get(char *buffer, const struct kernel_param *kp)
 {
@@ -114,6 +115,9 @@ MODULE_PARM_DESC(held, "Pins that will still be released (read only)");
 module_param_cb(leaked_refs, &leaky_counter_ops, &leaky_leaked_refs, 0444);
 MODULE_PARM_DESC(leaked_refs,
 		 "Plain page references that nothing will ever drop (read only)");
+module_param_cb(wrong_releases, &leaky_counter_ops, &leaky_wrong_releases, 0444);
+MODULE_PARM_DESC(wrong_releases,
+		 "Pins released by put_page, and releases of pins not there (read only)");
 
 static struct workqueue_struct *leaky_wq;
 
@@ -450,7 +454,125 @@ static long leaky_put_page(struct leaky_file *lf, const struct leaky_req *req)
 	wrong = min_t(u64, req->arg ? req->arg : keep_pages, set->nr);
 	for (i = set->nr - wrong; i < set->nr; i++)
 		put_page(set->pages[i]);
+	atomic_long_add(wrong, &leaky_wrong_releases);
 	leaky_leak(set, wrong);
+	leaky_release_set(set);
+	return 0;
+}
+
+/*
+ * Unpins a page that has no pin. A small page's count goes below zero and the
+ * page is never freed. A huge page would be freed under its users: the
+ * reference that goes with the pin is made up for.
+ */
+static void leaky_unpin_wrongly(struct page *page)
+{
+	if (PageCompound(page))
+		get_page(page);
+	unpin_user_page(page);
+	atomic_long_inc(&leaky_wrong_releases);
+}
+
+/* The last ARG pages of a set are unpinned twice. */
+static long leaky_double_unpin(struct leaky_file *lf,
+			       const struct leaky_req *req)
+{
+	struct leaky_set *set = leaky_pin_req(req, LEAKY_LONGTERM);
+	unsigned long i, nr;
+
+	if (IS_ERR(set))
+		return PTR_ERR(set);
+	nr = set->nr;
+	leaky_unpin(set);
+	for (i = nr - min_t(u64, req->arg ? req->arg : 1, nr); i < nr; i++)
+		leaky_unpin_wrongly(set->pages[i]);
+	kvfree(set);
+	return 0;
+}
+
+/*
+ * The caller gets the set's pages with a plain reference each; nr of them.
+ * Pages are looked up so in order to be released wrongly.
+ */
+static struct leaky_set *leaky_get_req(const struct leaky_req *req, long *nr)
+{
+	struct leaky_set *set = leaky_alloc_set(req);
+
+	if (IS_ERR(set))
+		return set;
+	*nr = get_user_pages_fast(req->addr, req->pages, FOLL_WRITE, set->pages);
+	if (*nr >= 0)
+		return set;
+	kvfree(set);
+	return ERR_PTR(*nr);
+}
+
+/* Taken with get_user_pages, released as if pinned: ARG of them, the rest rightly. */
+static long leaky_unpin_get(struct leaky_file *lf, const struct leaky_req *req)
+{
+	long nr, i, wrong;
+	struct leaky_set *set = leaky_get_req(req, &nr);
+
+	if (IS_ERR(set))
+		return PTR_ERR(set);
+	wrong = min_t(u64, req->arg ? req->arg : nr, nr);
+	for (i = 0; i < nr; i++) {
+		if (i < wrong)
+			leaky_unpin_wrongly(set->pages[i]);
+		else
+			put_page(set->pages[i]);
+	}
+	kvfree(set);
+	return 0;
+}
+
+/* Pages that this driver does not even have a reference of: ARG of them. */
+static long leaky_unpin_never(struct leaky_file *lf,
+			      const struct leaky_req *req)
+{
+	long nr, i, wrong;
+	struct leaky_set *set = leaky_get_req(req, &nr);
+
+	if (IS_ERR(set))
+		return PTR_ERR(set);
+	wrong = min_t(u64, req->arg ? req->arg : nr, nr);
+	for (i = 0; i < nr; i++)
+		put_page(set->pages[i]);
+	for (i = 0; i < wrong; i++)
+		leaky_unpin_wrongly(set->pages[i]);
+	kvfree(set);
+	return 0;
+}
+
+/*
+ * Off by one page: all but the last page are pinned, all but the first one
+ * unpinned. Within a huge page that is the same.
+ */
+static long leaky_subpage(struct leaky_file *lf, const struct leaky_req *req)
+{
+	long nr, i;
+	struct leaky_set *set = leaky_get_req(req, &nr);
+	struct page *last;
+	int err;
+
+	if (IS_ERR(set))
+		return PTR_ERR(set);
+	for (i = 0; i < nr; i++)
+		put_page(set->pages[i]);
+	last = set->pages[nr - 1];
+	err = leaky_pin(set, req->addr, nr - 1, LEAKY_LONGTERM);
+	if (err || !set->nr) {
+		leaky_release_set(set);
+		return err;
+	}
+	if (compound_head(last) != compound_head(set->pages[0])) {
+		leaky_unpin_wrongly(last);
+		memmove(set->pages, set->pages + 1,
+			(set->nr - 1) * sizeof(*set->pages));
+		leaky_leak(set, 1);
+	} else {
+		set->pages[0] = last;
+	}
 	leaky_release_set(set);
 	return 0;
 }
@@ -490,6 +612,10 @@ static const leaky_shape_fn leaky_shapes[] = {
 	[LEAKY_RMMOD] = leaky_rmmod,
 	[LEAKY_PUT_PAGE] = leaky_put_page,
 	[LEAKY_GET_LEAK] = leaky_get_leak,
+	[LEAKY_DOUBLE_UNPIN] = leaky_double_unpin,
+	[LEAKY_UNPIN_GET] = leaky_unpin_get,
+	[LEAKY_UNPIN_NEVER] = leaky_unpin_never,
+	[LEAKY_SUBPAGE] = leaky_subpage,
 };
 
 static long leaky_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -33,6 +33,10 @@ enum leaky_shape {
 	LEAKY_RMMOD,
 	LEAKY_PUT_PAGE,
 	LEAKY_GET_LEAK,
+	LEAKY_DOUBLE_UNPIN,
+	LEAKY_UNPIN_GET,
+	LEAKY_UNPIN_NEVER,
+	LEAKY_SUBPAGE,
 };
 
 #define LEAKY_IOC(shape) _IOW('L', (shape), struct leaky_req)

@@ -56,6 +56,8 @@ static const struct {
 	uint32_t key, value; /* bytes */
 } shelf[BOOKS] = {
 	[BOOK_PAGES] = {"pages", 8, sizeof(struct pl_page)},
+	[BOOK_FREED] = {"freed", 8, sizeof(struct pl_page)},
+	[BOOK_WRONGS] = {"wrongs", 8, sizeof(struct pl_wrong)},
 	[BOOK_OWNERS] = {"owners", 8, sizeof(struct pl_owner)},
 	[BOOK_SITES] = {"sites", 8, sizeof(struct pl_site)},
 	[BOOK_FAILURES] = {"failures", 8, sizeof(struct pl_failure)},
@@ -111,7 +113,7 @@ static int take_page(struct books *b, const void *key, const void *value)
 	const struct pl_page *p = value;
 	struct snap_page *s;
 
-	if (!p->pins)
+	if (!p->pins && !p->wrong)
 		return 0;
 	s = array_add(&b->pages);
 	if (!s)
@@ -222,6 +224,20 @@ static int take_owner(struct books *b, const void *key, const void *value)
 	return err ? err : map64_put(&b->s.owner_at, k, (uint32_t)(b->owners.nr - 1));
 }
 
+static int take_wrong(struct books *b, const void *key, const void *value)
+{
+	struct snap_wrong *w = array_add(&b->wrongs);
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->wrong = *(const struct pl_wrong *)value;
+	memcpy(&w->by.key, key, sizeof(w->by.key));
+	w->by.owner = w->wrong.owner;
+	err = name_device(b, &w->by);
+	return err ? err : process_end(b, w->by.key, &w->by.owner, &w->by.dead_ns);
+}
+
 /* ---- sites ---------------------------------------------------------------------------- */
 
 /* A function may pin in two places: a reader sees the same path twice and wonders. */
@@ -263,8 +279,20 @@ static int take_site(struct books *b, uint64_t key)
 	return map64_put(&b->s.site_at, key, (uint32_t)(b->sites.nr - 1));
 }
 
+static int take_wrong_sites(struct books *b, const struct pl_wrong *w)
+{
+	int err = take_site(b, w->site);
+
+	for (uint32_t i = 0; i < w->nr_claims && i < PL_SLOTS && !err; i++)
+		err = take_site(b, w->claim[i].site);
+	for (uint32_t i = 0; i < w->nr_rels && i < PL_RELS && !err; i++)
+		err = take_site(b, w->rel[i].site);
+	return err;
+}
+
 static int take_sites(struct books *b)
 {
+	const struct snap_wrong *wrongs = b->wrongs.items;
 	const struct snap_owner *owners = b->owners.items;
 	const struct snap_page *pages = b->pages.items;
 	int err = 0;
@@ -274,6 +302,8 @@ static int take_sites(struct books *b)
 	for (size_t i = 0; i < b->pages.nr; i++)
 		for (uint32_t k = 0; k < pages[i].page.nr_rels && k < PL_RELS && !err; k++)
 			err = take_site(b, pages[i].page.rel[k].site);
+	for (size_t i = 0; i < b->wrongs.nr && !err; i++)
+		err = take_wrong_sites(b, &wrongs[i].wrong);
 	return err;
 }
 
@@ -340,7 +370,7 @@ static int read_modules(struct books *b)
 
 static void clear_books(struct books *b)
 {
-	b->pages.nr = b->owners.nr = b->failures.nr = b->unloads.nr = 0;
+	b->pages.nr = b->owners.nr = b->failures.nr = b->unloads.nr = b->wrongs.nr = 0;
 	map64_clear(&b->used);
 	map64_clear(&b->used_more);
 	map64_clear(&b->s.owner_at);
@@ -361,6 +391,8 @@ static void bind_books(struct books *b)
 	s->nr_failures = b->failures.nr;
 	s->unloads = b->unloads.items;
 	s->nr_unloads = b->unloads.nr;
+	s->wrongs = b->wrongs.items;
+	s->nr_wrongs = b->wrongs.nr;
 	s->modules = &b->modules;
 	s->base_page = (uint32_t)sysconf(_SC_PAGESIZE);
 }
@@ -370,7 +402,11 @@ static int read_maps(struct books *b)
 	int err = each_entry(b, BOOK_PAGES, take_page);
 
 	if (!err)
+		err = each_entry(b, BOOK_FREED, take_page);
+	if (!err)
 		err = each_entry(b, BOOK_OWNERS, take_owner);
+	if (!err)
+		err = each_entry(b, BOOK_WRONGS, take_wrong);
 	if (!err)
 		err = take_sites(b);
 	if (!err)
@@ -431,6 +467,7 @@ void books_open(struct books *b, struct programs *programs)
 	b->owners.size = sizeof(struct snap_owner);
 	b->failures.size = sizeof(struct snap_failure);
 	b->unloads.size = sizeof(struct snap_unload);
+	b->wrongs.size = sizeof(struct snap_wrong);
 	b->sites.size = sizeof(struct snap_site *);
 	b->devices.size = sizeof(struct device);
 }
@@ -477,6 +514,7 @@ void books_close(struct books *b)
 	free(b->owners.items);
 	free(b->failures.items);
 	free(b->unloads.items);
+	free(b->wrongs.items);
 	free(b->sites.items);
 	free(b->devices.items);
 }

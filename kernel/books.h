@@ -18,7 +18,9 @@ struct array {
 /* The maps the books are read from. */
 enum book {
 	BOOK_PAGES,
+	BOOK_FREED,
 	BOOK_OWNERS,
+	BOOK_WRONGS,
 	BOOK_SITES,
 	BOOK_FAILURES,
 	BOOK_UNLOADS,
@@ -31,7 +33,7 @@ struct books {
 	int maps[BOOKS];	   /* descriptors */
 	uint32_t watcher;	   /* the process whose books they are; 0: this one */
 	struct snapshot s;
-	struct array pages, owners, failures, unloads, sites, devices;
+	struct array pages, owners, failures, unloads, wrongs, sites, devices;
 	struct map64 device_at; /* device number, and 1 << 32 for a block device -> its place */
 	struct modgraph modules;
 	struct map64 dead;	/* owner -> ms after `born` when first seen gone */

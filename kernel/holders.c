@@ -317,8 +317,13 @@ bool holders_could(const struct holders *h, enum holder_reach at_least)
 	for (size_t i = 0; i < h->nr; i++)
 		if (h->list[i].reach >= at_least)
 			return true;
+	/*
+	 * A module that pins for requests in flight alone (a mounted file system, say) has the file
+	 * of the request open as well, and was seen above.
+	 */
 	for (size_t i = 0; i < h->pinners.nr; i++)
-		if (h->pinners.list[i].in_use && h->pinners.list[i].reach >= at_least)
+		if (h->pinners.list[i].in_use && h->pinners.list[i].reach >= at_least &&
+		    h->pinners.list[i].reach != HOLDER_IN_FLIGHT)
 			return true;
 	return false;
 }

@@ -99,6 +99,15 @@ static bool read_order_offset(const struct btf *btf, struct pl_layout *l)
 	       read_offset(btf, "folio", "_flags_1", &l->order);
 }
 
+/* Mappings of a large folio: all (since 6.10), or those of it as a whole; 0 when neither is known.
+ */
+static void read_large_mapcount(const struct btf *btf, struct pl_layout *l)
+{
+	if (!read_offset(btf, "folio", "_large_mapcount", &l->large_mapcount) &&
+	    !read_offset(btf, "folio", "_entire_mapcount", &l->large_mapcount))
+		read_offset(btf, "folio", "_total_mapcount", &l->large_mapcount); /* until 6.1 */
+}
+
 static int read_layout(const struct btf *btf, struct pl_layout *l)
 {
 	int size = btfq_size(btf, "page");
@@ -107,11 +116,13 @@ static int read_layout(const struct btf *btf, struct pl_layout *l)
 	*l = (struct pl_layout){.base_page = 4096};
 	if (size <= 0 || !read_offset(btf, "page", "flags", &l->flags) ||
 	    !read_offset(btf, "page", "_refcount", &l->refcount) ||
+	    !read_offset(btf, "page", "_mapcount", &l->mapcount) ||
 	    !read_offset(btf, "page", "compound_head", &l->compound_head) ||
 	    !read_offset(btf, "folio", "_pincount", &l->pincount) ||
 	    !read_offset(btf, "folio", "mapping", &l->mapping) || !read_order_offset(btf, l) ||
 	    !btfq_enumerator(btf, "PG_head", &head) || head > 63)
 		return -ENOTSUP;
+	read_large_mapcount(btf, l);
 	l->page_size = (uint32_t)size;
 	l->head_bit = (uint32_t)head;
 	return 0;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -16,6 +17,9 @@
 #include "fire.h"
 #include "ksyms.h"
 #include "pinleak.skel.h"
+
+#define KEEP_NS	     1000000000ULL
+#define KEEP_DEEP_NS 10000000000ULL
 
 int programs_fail(struct programs *ps, int err, const char *format, ...)
 {
@@ -47,11 +51,12 @@ static const int file_syscalls[] = {
 	SYS_recvfrom, SYS_bind,	      SYS_getsockopt, SYS_io_uring_register,
 };
 
-static void fill_rodata(struct programs *ps)
+static void fill_rodata(struct programs *ps, const struct programs_room *room)
 {
 	struct pinleak_bpf__rodata *ro = ps->skel->rodata;
 
 	ro->layout = ps->plan->layout;
+	ro->follows = room->processes > 0;
 	ro->own_tgid = (uint32_t)getpid();
 	for (size_t i = 0; i < ps->plan->nr; i++) {
 		const struct plan_entry *e = &ps->plan->entries[i];
@@ -142,7 +147,14 @@ static int add_entry(struct programs *ps, const struct plan_entry *e)
 	}
 }
 
-static int choose_programs(struct programs *ps)
+static int follow_tree(struct programs *ps)
+{
+	int err = add_program(ps, ps->skel->progs.process_forked, NULL, LEVEL_LIGHT);
+
+	return err ? err : add_program(ps, ps->skel->progs.process_freed, NULL, LEVEL_LIGHT);
+}
+
+static int choose_programs(struct programs *ps, const struct programs_room *room)
 {
 	struct bpf_program *p;
 	int err = 0;
@@ -154,6 +166,10 @@ static int choose_programs(struct programs *ps)
 	for (size_t i = 0; i < ps->plan->nr && !err; i++)
 		if (ps->plan->entries[i].state == PLAN_HOOK)
 			err = add_entry(ps, &ps->plan->entries[i]);
+	if (!err && room->processes)
+		err = follow_tree(ps);
+	if (!err && ps->plan->deep_ok)
+		err = add_program(ps, ps->skel->progs.page_freed, NULL, LEVEL_DEEP);
 	return err ? err : add_program(ps, ps->skel->progs.module_unloaded, NULL, LEVEL_LIGHT);
 }
 
@@ -191,7 +207,7 @@ static int verbose(enum libbpf_print_level level, const char *format, va_list ar
 	return vfprintf(stderr, format, args);
 }
 
-int programs_load(struct programs *ps, const struct plan *plan, uint32_t table_size)
+int programs_load(struct programs *ps, const struct plan *plan, const struct programs_room *room)
 {
 	int err;
 
@@ -201,11 +217,13 @@ int programs_load(struct programs *ps, const struct plan *plan, uint32_t table_s
 	if (!ps->skel)
 		return programs_fail(ps, -errno, "the programs cannot be opened: %s",
 				     strerror(errno));
-	err = choose_programs(ps);
+	err = choose_programs(ps, room);
 	if (err)
 		return err;
-	fill_rodata(ps);
-	bpf_map__set_max_entries(ps->skel->maps.pages, table_size);
+	fill_rodata(ps, room);
+	bpf_map__set_max_entries(ps->skel->maps.pages, room->folios);
+	if (room->processes)
+		bpf_map__set_max_entries(ps->skel->maps.tree, room->processes);
 	err = pinleak_bpf__load(ps->skel);
 	if (err)
 		return programs_fail(ps, err, "the kernel refuses the programs: %s",
@@ -287,7 +305,18 @@ void programs_arm(struct programs *ps)
 
 void programs_go_deep(struct programs *ps, bool deep)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	ps->skel->bss->deep_since = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	ps->skel->bss->deep = deep;
+}
+
+bool programs_follow(const struct programs *ps, uint32_t tgid)
+{
+	uint64_t start_ns;
+
+	return ps->skel && !bpf_map_lookup_elem(bpf_map__fd(ps->skel->maps.tree), &tgid, &start_ns);
 }
 
 /* ---- what they counted ---------------------------------------------------------------- */
@@ -323,13 +352,22 @@ uint64_t programs_missed(struct programs *ps)
 	return sum;
 }
 
+/* What is no longer pinned is wanted again soon, and at level deep tells of releases too many. */
+static uint64_t keep_ns(const struct programs *ps)
+{
+	uint64_t room = bpf_map__max_entries(ps->skel->maps.pages);
+
+	return ps->skel->bss->deep && ps->records * 2 < room ? KEEP_DEEP_NS : KEEP_NS;
+}
+
 int programs_sweep(struct programs *ps)
 {
-	struct pl_sweep arg = {0};
+	struct pl_sweep arg = {.keep_ns = keep_ns(ps)};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(ps->skel->progs.sweep), &opts))
 		return programs_fail(ps, -errno, "the page structures cannot be read: %s",
 				     strerror(errno));
+	ps->records = arg.seen - arg.dropped;
 	return 0;
 }

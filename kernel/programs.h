@@ -14,7 +14,7 @@ struct bpf_link;
 struct bpf_program;
 struct pinleak_bpf;
 
-#define PROGRAMS_MAX (PL_HOOKS + 5)
+#define PROGRAMS_MAX (PL_HOOKS + 8)
 
 struct programs {
 	struct pinleak_bpf *skel; /* NULL: nothing is loaded */
@@ -27,15 +27,22 @@ struct programs {
 		enum level level; /* attached from this level on */
 	} hooked[PROGRAMS_MAX];
 	size_t nr_hooked;
-	char error[256]; /* what went wrong last, for people; "" */
+	uint64_t records; /* of folios, at the last sweep */
+	char error[256];  /* what went wrong last, for people; "" */
 };
 
 /* Keeps the text in error and returns err. */
 int programs_fail(struct programs *ps, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Sizes of tables, in entries. */
+struct programs_room {
+	uint32_t folios;
+	uint32_t processes; /* of the tree that is followed; 0: none is */
+};
+
 /* Loads everything the plan can use, attaches nothing. The plan must outlive the programs. */
-int programs_load(struct programs *ps, const struct plan *plan, uint32_t table_size);
+int programs_load(struct programs *ps, const struct plan *plan, const struct programs_room *room);
 
 /* Detaches and unloads everything, and frees the maps. */
 void programs_unload(struct programs *ps);
@@ -55,13 +62,19 @@ void programs_arm(struct programs *ps);
 /* The deep level: the acquire hooks write the ledger, the API hooks do not. */
 void programs_go_deep(struct programs *ps, bool deep);
 
+/* Is the process in the tree that is followed? */
+bool programs_follow(const struct programs *ps, uint32_t tgid);
+
 /* Sums of the counters of all processors, PL_STATS of them. */
 int programs_stats(struct programs *ps, uint64_t *out);
 
 /* How often the kernel skipped a program that was already running on the processor. */
 uint64_t programs_missed(struct programs *ps);
 
-/* Reads the pin count of every recorded folio into its record; forgets what is not pinned. */
+/*
+ * Reads the pin count of every recorded folio into its record; forgets what has not been pinned
+ * for a while.
+ */
 int programs_sweep(struct programs *ps);
 
 #endif

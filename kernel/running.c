@@ -13,7 +13,8 @@
 #include "../bpf/record.h"
 #include "pinleak.skel.h"
 
-#define MAPS_MAX 32 /* of one program */
+#define MAPS_MAX      32   /* of one program */
+#define CONSTANTS_MAX 8192 /* bytes */
 
 /* The names of a program's maps; BPF_OBJ_NAME_LEN cuts "pinleak_bpf.rodata". */
 #define SWEEP  "sweep"
@@ -77,13 +78,14 @@ static int find_constants(uint32_t *rodata)
 static int read_pid(uint32_t rodata, uint32_t *pid)
 {
 	struct bpf_map_info info;
-	char value[sizeof(struct pinleak_bpf__rodata)];
+	char value[CONSTANTS_MAX];
 	int fd = open_map(rodata, &info), err;
 	uint32_t zero = 0;
 
 	if (fd < 0)
 		return fd;
-	if (info.value_size != sizeof(value))
+	if (info.value_size > sizeof(value) ||
+	    info.value_size < offsetof(struct pinleak_bpf__rodata, own_tgid) + sizeof(*pid))
 		err = -EPROTO;
 	else
 		err = bpf_map_lookup_elem(fd, &zero, value) ? -errno : 0;

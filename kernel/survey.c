@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "../bpf/census.h"
 #include "../core/units.h"
 #include "btfq.h"
+#include "drain.h"
 
 int survey_open(struct survey *s)
 {
@@ -35,6 +37,8 @@ int survey_open(struct survey *s)
 void survey_close(struct survey *s)
 {
 	census_free(&s->census);
+	free(s->second.holders);
+	holders_close(&s->holders);
 	tracked_close(&s->tracked);
 	objects_close(&s->objects);
 	memory_close(&s->memory);
@@ -108,11 +112,159 @@ int survey_look(struct survey *s)
 {
 	struct scan_visitor visitor = {.ctx = s, .each = take, .progress = tell};
 	uint32_t why = PL_FOUND_PINNED | PL_FOUND_NEGATIVE | (s->plain ? PL_FOUND_UNMAPPED : 0);
-	double began = now_s();
-	int err = scan_run(&s->scan, why, &visitor);
+	double began;
+	int err;
+
+	if (s->plain)
+		drain_lru(); /* else each processor holds some pages that are being freed */
+	began = now_s();
+	err = scan_run(&s->scan, why, &visitor);
 
 	s->seconds = now_s() - began;
 	return err;
+}
+
+static int add_up(void *sum, const struct folio *f)
+{
+	if (f->pins > 0)
+		census_sum_add(sum, (uint64_t)f->pins, (uint64_t)sysconf(_SC_PAGESIZE) << f->order);
+	return 0;
+}
+
+int survey_sum(struct census_sum *out)
+{
+	struct scan_visitor visitor = {.ctx = out, .each = add_up};
+	struct memory memory;
+	struct scan scan;
+	int err = memory_open(&memory);
+
+	*out = (struct census_sum){0};
+	if (!err)
+		err = scan_open(&scan, &memory);
+	if (!err)
+		err = scan_run(&scan, PL_FOUND_PINNED, &visitor);
+	memory_close(&memory);
+	return err;
+}
+
+/* ---- the second look ---------------------------------------------------------------------- */
+
+static void look_at_pinned(struct survey *s)
+{
+	const struct census_suspects *list = &s->census.pinned;
+	struct folio room;
+
+	for (size_t i = 0; i < list->nr; i++) {
+		const struct folio *now =
+			scan_one(&s->scan, list->list[i].pfn, &room) ? NULL : &room;
+
+		if (census_still_pinned(&list->list[i], now))
+			census_sum_add(&s->second.pinned, (uint64_t)now->pins,
+				       s->census.base_page << now->order);
+	}
+}
+
+static void look_at_plain(struct survey *s)
+{
+	const struct census_suspects *list = &s->census.plain;
+	struct folio room;
+
+	s->second.queues_known = true;
+	for (size_t i = 0; i < list->nr; i++) {
+		const struct folio *now =
+			scan_one(&s->scan, list->list[i].pfn, &room) ? NULL : &room;
+		uint64_t bytes;
+		uint32_t refs;
+
+		if (!census_still_referenced(&list->list[i], now))
+			continue;
+		bytes = s->census.base_page << now->order;
+		census_sum_add(&s->second.referenced, 0, bytes);
+		if (!holders_explains(&s->holders, now->addr, &refs))
+			s->second.queues_known = false;
+		if (refs)
+			census_sum_add(&s->second.explained, 0, bytes);
+	}
+}
+
+/* Pipes and sockets hold what can be seen to lie in them. */
+static bool could_reference(const struct holder *h)
+{
+	return h->kind != HOLDER_PIPE && h->kind != HOLDER_SOCKET;
+}
+
+static bool references_could_be_held(const struct holders *h)
+{
+	if (h->cut || !h->inflight_known || h->inflight)
+		return true;
+	for (size_t i = 0; i < h->nr; i++)
+		if (could_reference(&h->list[i]))
+			return true;
+	for (size_t i = 0; i < h->pinners.nr; i++)
+		if (h->pinners.list[i].in_use && h->pinners.list[i].reach != HOLDER_NOTHING &&
+		    h->pinners.list[i].reach != HOLDER_IN_FLIGHT) /* as in holders_could() */
+			return true;
+	return false;
+}
+
+static void list_holders(struct survey *s)
+{
+	const struct holders *h = &s->holders;
+	struct census_holder *out = s->second.holders;
+
+	for (size_t i = 0; i < h->nr; i++) {
+		const struct holder *from = &h->list[i];
+
+		if (from->reach >= HOLDER_IN_FLIGHT)
+			*out++ = (struct census_holder){.kind = holder_kind_name(from->kind),
+							.what = from->what,
+							.comm = from->comm,
+							.pid = from->tgid,
+							.fd = from->fd};
+	}
+	for (size_t i = 0; i < h->pinners.nr; i++) {
+		const struct pinner *from = &h->pinners.list[i];
+
+		if (from->reach >= HOLDER_IN_FLIGHT)
+			*out++ = (struct census_holder){.kind = "module",
+							.what = from->name,
+							.fd = -1,
+							.in_use = from->in_use};
+	}
+	s->second.nr_holders = (size_t)(out - s->second.holders);
+}
+
+static void wait_grace(const struct survey *s)
+{
+	struct timespec t = {.tv_sec = (time_t)(s->grace_ns / 1000000000),
+			     .tv_nsec = (long)(s->grace_ns % 1000000000)};
+
+	nanosleep(&t, NULL);
+}
+
+int survey_look_again(struct survey *s)
+{
+	int err;
+
+	if (!s->census.pinned.nr && !s->census.plain.nr)
+		return -ENOENT;
+	wait_grace(s);
+	/* First the batches, then the holders, then the folios: who lets go meanwhile is not
+	 * blamed. */
+	s->second.drained = !drain_lru();
+	err = holders_read(&s->memory, &s->holders);
+	if (err)
+		return err;
+	s->second.pins_could_be_held = holders_could(&s->holders, HOLDER_IN_FLIGHT);
+	s->second.references_could_be_held = references_could_be_held(&s->holders);
+	s->second.holders =
+		calloc(s->holders.nr + s->holders.pinners.nr + 1, sizeof(*s->second.holders));
+	if (!s->second.holders)
+		return -ENOMEM;
+	list_holders(s);
+	look_at_pinned(s);
+	look_at_plain(s);
+	return 0;
 }
 
 /* ---- names ------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "../core/census.h"
+#include "holders.h"
 #include "memory.h"
 #include "objects.h"
 #include "scan.h"
@@ -18,8 +19,10 @@ struct survey {
 	struct objects objects;
 	struct census census;
 	struct tracked tracked; /* {0}: nobody tracks */
-	double seconds;		/* that the walk over the page structures took */
-	char name[160];		/* of the label asked for last */
+	struct holders holders;
+	struct census_second second;
+	double seconds; /* that the walk over the page structures took */
+	char name[160]; /* of the label asked for last */
 	char command[MAPPERS_CMDLINE];
 	bool movable_known;
 	uint8_t movable_zone;
@@ -41,6 +44,15 @@ const char *survey_error(const struct survey *s);
 
 /* Walks all page structures and draws up the census. -errno, or what progress() returned. */
 int survey_look(struct survey *s);
+
+/* Just adds up what is pinned; no survey is needed. -errno. */
+int survey_sum(struct census_sum *out);
+
+/*
+ * Looks again, after the grace time, at the folios that nobody maps, and at who could hold them.
+ * -ENOENT: there are none.
+ */
+int survey_look_again(struct survey *s);
 
 /* A struct census_report's label(); the survey is the context. */
 void survey_label(void *survey, enum census_by by, uint64_t id, struct census_label *out);

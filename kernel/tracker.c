@@ -16,6 +16,7 @@
 
 #define TABLE_MIN 65536
 #define TABLE_MAX 131072 /* 38 MiB of kernel memory */
+#define PROCESSES 65536	 /* of a tree that is followed: 5 MiB of kernel memory */
 #define SHOTS	  5	 /* tries of a calibration on a busy machine */
 
 struct tracker {
@@ -75,6 +76,11 @@ const char *tracker_error(const struct tracker *t)
 	return t->programs.error;
 }
 
+bool tracker_follows(const struct tracker *t, uint32_t tgid)
+{
+	return programs_follow(&t->programs, tgid);
+}
+
 int tracker_books(struct tracker *t, const struct snapshot **out)
 {
 	return books_read(&t->books, out);
@@ -100,10 +106,12 @@ static void switch_off(struct tracker *t)
 
 static int switch_on(struct tracker *t, enum level level)
 {
+	struct programs_room room = {.folios = table_size(t),
+				     .processes = t->config.follow ? PROCESSES : 0};
 	int err = 0;
 
 	if (!t->programs.skel)
-		err = programs_load(&t->programs, &t->plan, table_size(t));
+		err = programs_load(&t->programs, &t->plan, &room);
 	if (!err)
 		err = programs_attach(&t->programs, level);
 	if (!err && level == LEVEL_DEEP && !t->plan.foll_pin)

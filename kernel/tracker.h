@@ -15,6 +15,7 @@
 struct tracker_config {
 	uint32_t table_size; /* records of folios; 0: chosen from the machine's memory */
 	const char *omit;    /* a hook to leave out, see plan_make() */
+	bool follow;	     /* mark the owners among our children and their descendants */
 };
 
 struct tracker;
@@ -24,6 +25,9 @@ int tracker_create(const struct tracker_config *config, struct tracker **out);
 void tracker_destroy(struct tracker *t); /* detaches everything */
 
 const struct plan *tracker_plan(const struct tracker *t);
+
+/* Is the process among those that are followed? Above level counters only. */
+bool tracker_follows(const struct tracker *t, uint32_t tgid);
 
 /* What went wrong last, for people: one line, "" when nothing did. */
 const char *tracker_error(const struct tracker *t);

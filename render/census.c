@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "../core/errors.h"
 #include "../core/units.h"
 #include "json.h"
 
@@ -112,6 +113,46 @@ static void put_agreement(const struct render *r, const struct agreement *a)
 		units_count((int64_t)a->unattributed, n));
 }
 
+static void put_holders(const struct render *r, const struct census_second *s)
+{
+	char line[160], clean[160];
+
+	for (size_t i = 0; i < s->nr_holders && i < SHORT; i++) {
+		const struct census_holder *h = &s->holders[i];
+
+		if (h->comm)
+			snprintf(line, sizeof(line), "%s %s of %s (%" PRIu32 "), fd %" PRId32,
+				 h->kind, h->what, h->comm, h->pid, h->fd);
+		else
+			snprintf(line, sizeof(line), "%s %s%s", h->kind, h->what,
+				 h->in_use ? ", in use" : "");
+		units_clean(line, sizeof(line), clean, sizeof(clean));
+		fprintf(r->to, "      %.73s\n", clean);
+	}
+	if (s->nr_holders > SHORT)
+		fprintf(r->to, "      and %zu more: --json\n", s->nr_holders - SHORT);
+}
+
+static void put_second(const struct render *r, const struct census_second *s)
+{
+	if (census_is_orphaned(s)) {
+		put_odd(r, "error 729, evidence orphaned: pins", &s->pinned);
+		render_wrap(r->to, 4,
+			    "No process maps them, and no open file could hold them: a driver "
+			    "leaks. Which one cannot be told afterwards; of these that can pin:");
+		put_holders(r, s);
+	} else if (s->pinned.folios) {
+		put_odd(r, "mapped by nobody, still after the grace time: pins", &s->pinned);
+		fprintf(r->to, "    which these could hold, rightly or not:\n");
+		put_holders(r, s);
+	}
+	if (census_is_unexplained(s))
+		put_odd(r, "error 729, unexplained reference: plain references", &s->referenced);
+	else if (s->referenced.folios > s->explained.folios)
+		put_odd(r, "not pinned, mapped by nobody, and still referenced: pages",
+			&s->referenced);
+}
+
 void render_census_text(const struct render *r, const struct census_report *c, enum census_by by)
 {
 	static const enum census_by most_wanted[] = {CENSUS_BY_DRIVER, CENSUS_BY_PROCESS,
@@ -123,6 +164,8 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 	put_odd(r, "more released than taken: a count below zero", &c->census->negative);
 	put_odd(r, "more than 1,024 references, which are no pins,", &c->census->many_refs);
 	put_agreement(r, c->agreement);
+	if (c->second)
+		put_second(r, c->second);
 	if (!c->census->all.folios)
 		return;
 	if (by != CENSUS_BYS) {
@@ -134,21 +177,6 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 }
 
 /* ---- JSON ------------------------------------------------------------------------------- */
-
-static void add_sum(json_t *o, const struct census_sum *s)
-{
-	json_object_set_new(o, "pins", json_integer((json_int_t)s->pins));
-	json_object_set_new(o, "folios", json_integer((json_int_t)s->folios));
-	json_object_set_new(o, "bytes", json_integer((json_int_t)s->bytes));
-}
-
-static json_t *sum_object(const struct census_sum *s)
-{
-	json_t *o = json_object();
-
-	add_sum(o, s);
-	return o;
-}
 
 static json_t *row_object(const struct census_report *c, enum census_by by,
 			  const struct census_row *row)
@@ -182,7 +210,7 @@ static json_t *row_object(const struct census_report *c, enum census_by by,
 		snprintf(hex, sizeof(hex), "0x%" PRIx64, row->end);
 		json_object_set_new(o, "end", json_string(hex));
 	}
-	add_sum(o, &row->sum);
+	json_object_update_new(o, json_sum(&row->sum));
 	return o;
 }
 
@@ -193,7 +221,7 @@ static json_t *table_object(const struct census_report *c, enum census_by by)
 
 	for (size_t i = 0; i < t->nr; i++)
 		json_array_append_new(rows, row_object(c, by, &t->rows[i]));
-	return json_pack("{s:o, s:o}", "rows", rows, "others", sum_object(&t->others));
+	return json_pack("{s:o, s:o}", "rows", rows, "others", json_sum(&t->others));
 }
 
 static json_t *agreement_object(const struct agreement *a)
@@ -205,22 +233,62 @@ static json_t *agreement_object(const struct agreement *a)
 			 "unattributed_pins", (json_int_t)a->unattributed);
 }
 
+static json_t *holders_array(const struct census_second *s)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < s->nr_holders; i++) {
+		const struct census_holder *h = &s->holders[i];
+		json_t *o =
+			json_pack("{s:s, s:o, s:o}", "kind", h->kind, "name",
+				  json_text_or_null(h->what), "comm", json_text_or_null(h->comm));
+
+		json_object_set_new(o, "pid", h->comm ? json_integer(h->pid) : json_null());
+		json_object_set_new(o, "fd", h->fd >= 0 ? json_integer(h->fd) : json_null());
+		json_object_set_new(o, "in_use", json_boolean(h->comm || h->in_use));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *second_object(const struct census_second *s)
+{
+	const char *evidence = NULL;
+
+	if (!s)
+		return json_null();
+	if (census_is_orphaned(s))
+		evidence = "orphaned";
+	else if (census_is_unexplained(s))
+		evidence = "unexplained-reference";
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o}", "evidence",
+			 json_text_or_null(evidence), "error",
+			 evidence ? json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES) : json_null(),
+			 "pinned", json_sum(&s->pinned), "referenced", json_sum(&s->referenced),
+			 "explained", json_sum(&s->explained), "pins_could_be_held",
+			 s->pins_could_be_held, "references_could_be_held",
+			 s->references_could_be_held, "queues_known", s->queues_known,
+			 "batches_emptied", s->drained, "holders", holders_array(s));
+}
+
 void render_census_json(const struct render *r, const struct census_report *c)
 {
 	json_t *o = json_event(r, "census", c->now_ns);
 	char key[32];
 
-	add_sum(o, &c->census->all);
+	json_object_update_new(o, json_sum(&c->census->all));
 	json_object_set_new(o, "memory_total", json_integer((json_int_t)c->memory));
 	json_object_set_new(o, "outstanding", json_integer(c->outstanding));
 	json_object_set_new(o, "pages_looked_at", json_integer((json_int_t)c->looked));
 	json_object_set_new(o, "pages_absent", json_integer((json_int_t)c->holes));
 	json_object_set_new(o, "seconds", json_real(c->seconds));
-	json_object_set_new(o, "unmapped", sum_object(&c->census->unmapped));
-	json_object_set_new(o, "must_move", sum_object(&c->census->must_move));
-	json_object_set_new(o, "negative", sum_object(&c->census->negative));
-	json_object_set_new(o, "many_references", sum_object(&c->census->many_refs));
+	json_object_set_new(o, "unmapped", json_sum(&c->census->unmapped));
+	json_object_set_new(o, "must_move", json_sum(&c->census->must_move));
+	json_object_set_new(o, "negative", json_sum(&c->census->negative));
+	json_object_set_new(o, "many_references", json_sum(&c->census->many_refs));
 	json_object_set_new(o, "verify", agreement_object(c->agreement));
+	json_object_set_new(o, "proved", json_integer((json_int_t)c->proved));
+	json_object_set_new(o, "second_look", second_object(c->second));
 	for (int by = 0; by < CENSUS_BYS; by++) {
 		snprintf(key, sizeof(key), "by_%s", census_by_name((enum census_by)by));
 		json_object_set_new(o, key, table_object(c, (enum census_by)by));

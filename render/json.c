@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../core/errors.h"
+#include "../core/gate.h"
 #include "../core/units.h"
 
 json_t *json_event(const struct render *r, const char *type, uint64_t now_ns)
@@ -38,7 +39,7 @@ static json_t *number_or_null(double n)
 	return n < 0 ? json_null() : json_real(n);
 }
 
-static json_t *error_object(uint32_t code)
+json_t *json_error(uint32_t code)
 {
 	const struct error_info *e = error_by_code(code);
 	char hex[16];
@@ -47,6 +48,12 @@ static json_t *error_object(uint32_t code)
 	return json_pack("{s:i, s:s, s:s, s:o, s:s}", "code", (int)e->code, "hex", hex, "name",
 			 e->name, "ntstatus", e->ntstatus ? json_string(e->ntstatus) : json_null(),
 			 "message", e->message);
+}
+
+json_t *json_sum(const struct census_sum *s)
+{
+	return json_pack("{s:I, s:I, s:I}", "pins", (json_int_t)s->pins, "folios",
+			 (json_int_t)s->folios, "bytes", (json_int_t)s->bytes);
 }
 
 static void on_sample(void *ctx, const struct report_sample *s)
@@ -85,12 +92,13 @@ static void on_state(void *ctx, const struct report_state *s)
 	json_object_set_new(o, "from", json_string(level_name(s->from)));
 	json_object_set_new(o, "to", json_string(level_name(s->to)));
 	json_object_set_new(o, "reason", json_text_or_null(s->reason));
+	json_object_set_new(o, "pinned", s->pinned ? json_sum(s->pinned) : json_null());
 	json_put(r, o);
 }
 
 static json_t *driver_object(const struct finding *f)
 {
-	const struct snap_driver *d = f->nr_sites ? &f->sites[0].site->driver : NULL;
+	const struct snap_driver *d = render_module(f);
 
 	return json_pack("{s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:n, s:o}", "name",
 			 json_text_or_null(f->driver->driver), "kind",
@@ -130,6 +138,22 @@ static json_t *process_object(const struct snap_owner *o)
 	return json_pack("{s:I, s:o, s:b, s:b}", "pid", (json_int_t)o->owner.tgid, "comm",
 			 json_text_or_null(o->owner.comm), "alive", !o->dead_ns, "worker",
 			 o->owner.worker);
+}
+
+static json_t *releases_array(const struct finding *f)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < f->nr_releases; i++) {
+		const struct finding_release *r = &f->releases[i];
+
+		json_array_append_new(
+			a, json_pack("{s:s, s:I, s:o, s:o}", "kind", wrong_release_name(r->kind),
+				     "count", (json_int_t)r->count, "stack",
+				     r->site ? stack_array(&r->site->site) : json_array(),
+				     "process", r->by ? process_object(r->by) : json_null()));
+	}
+	return a;
 }
 
 static json_t *processes_array(const struct finding *f)
@@ -185,7 +209,7 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	const struct finding *f = v->finding;
 	json_t *o = json_event(r, "verdict", v->now_ns);
 
-	json_object_set_new(o, "error", error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES));
+	json_object_set_new(o, "error", json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES));
 	json_object_set_new(o, "driver", driver_object(f));
 	json_object_set_new(o, "evidence", json_string(evidence_name(f->evidence)));
 	json_object_set_new(o, "cause", json_string(cause_name(finding_cause(f))));
@@ -194,9 +218,11 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	json_object_set_new(o, "pins", json_integer((json_int_t)f->pins));
 	json_object_set_new(o, "pages", json_integer((json_int_t)f->folios));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)f->bytes));
+	json_object_set_new(o, "wrong_releases", json_integer((json_int_t)finding_wrong(f)));
 	json_object_set_new(o, "rate_bytes_per_s", number_or_null(v->rate));
 	json_object_set_new(o, "exhaustion_s", number_or_null(v->exhaustion));
 	json_object_set_new(o, "sites", sites_array(f));
+	json_object_set_new(o, "releases", releases_array(f));
 	json_object_set_new(o, "processes", processes_array(f));
 	json_object_set_new(o, "objects", objects_array(f));
 	json_object_set_new(o, "devices", devices_array(f));
@@ -251,16 +277,23 @@ static void fill_loss(json_t *o, const struct report_loss *l)
 		const char *name;
 		enum pl_stat stat;
 	} rows[] = {
-		{"pins_table_full", PL_LOST_PAGES},    {"pins_map_busy", PL_LOST_BUSY},
-		{"pins_claims_full", PL_SLOTS_FULL},   {"stacks", PL_LOST_STACK},
-		{"stacks_truncated", PL_TRUNC_STACK},  {"sites_table_full", PL_LOST_SITES},
-		{"owners_table_full", PL_LOST_OWNERS}, {"files_table_full", PL_LOST_FILES},
-		{"calls_table_full", PL_LOST_CALLS},   {"releases_untraced", PL_REL_UNTRACED},
+		{"pins_table_full", PL_LOST_PAGES},
+		{"pins_map_busy", PL_LOST_BUSY},
+		{"pins_claims_full", PL_SLOTS_FULL},
+		{"stacks", PL_LOST_STACK},
+		{"stacks_truncated", PL_TRUNC_STACK},
+		{"sites_table_full", PL_LOST_SITES},
+		{"owners_table_full", PL_LOST_OWNERS},
+		{"files_table_full", PL_LOST_FILES},
+		{"calls_table_full", PL_LOST_CALLS},
+		{"releases_untraced", PL_REL_UNTRACED},
 		{"records_torn", PL_CONTENDED},
+		{"processes_table_full", PL_LOST_TREE},
+		{"wrong_releases_table_full", PL_LOST_WRONGS},
 	};
 
 	json_object_set_new(o, "error",
-			    loss_any(l) ? error_object(ERROR_INSUFFICIENT_BUFFER) : json_null());
+			    loss_any(l) ? json_error(ERROR_INSUFFICIENT_BUFFER) : json_null());
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		json_object_set_new(o, rows[i].name,
 				    json_integer((json_int_t)l->stats[rows[i].stat]));
@@ -284,12 +317,13 @@ static json_t *leaks_array(const struct report_summary *s)
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {
 		const struct report_leak *l = &s->leaks[i];
 
-		json_array_append_new(a, json_pack("{s:o, s:s, s:s, s:I, s:I}", "driver",
-						   json_text_or_null(l->driver), "kind",
-						   blame_kind_name(l->kind), "evidence",
-						   evidence_name(l->evidence), "pins",
-						   (json_int_t)l->pins, "bytes",
-						   (json_int_t)l->bytes));
+		json_array_append_new(a,
+				      json_pack("{s:o, s:s, s:s, s:I, s:I, s:I}", "driver",
+						json_text_or_null(l->driver), "kind",
+						blame_kind_name(l->kind), "evidence",
+						evidence_name(l->evidence), "pins",
+						(json_int_t)l->pins, "bytes", (json_int_t)l->bytes,
+						"wrong_releases", (json_int_t)l->wrong));
 	}
 	return a;
 }
@@ -309,17 +343,20 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	json_object_set_new(o, "highest_level", json_string(level_name(s->highest)));
 	json_object_set_new(o, "tracking_failed", json_boolean(s->tracking_failed));
 	json_object_set_new(o, "error",
-			    s->nr_leaks ? error_object(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
+			    s->nr_leaks ? json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
 					: json_null());
 	if (s->ledger)
 		json_object_set_new(o, "ledger",
-				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "pins",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pins",
 					      (json_int_t)s->ledger->pins, "proved",
 					      (json_int_t)s->ledger->proved, "held",
 					      (json_int_t)s->ledger->held, "ambiguous",
 					      (json_int_t)s->ledger->ambiguous, "before",
 					      (json_int_t)s->ledger->base, "torn",
-					      (json_int_t)s->ledger->torn));
+					      (json_int_t)s->ledger->torn, "wrong_releases",
+					      (json_int_t)s->ledger->wrong, "unclear_releases",
+					      (json_int_t)s->ledger->unclear));
+	json_object_set_new(o, "pinned_at_start", s->pinned ? json_sum(s->pinned) : json_null());
 	loss = s->loss ? json_object() : json_null();
 	if (s->loss)
 		fill_loss(loss, s->loss);
@@ -336,3 +373,60 @@ const struct reporter json_reporter = {
 	.loss = on_loss,
 	.summary = on_summary,
 };
+
+/* ---- the end of a run ----------------------------------------------------------------- */
+
+static json_t *command_array(char *const *command)
+{
+	json_t *a = json_array();
+
+	for (; *command; command++)
+		json_array_append_new(a, **command ? json_text_or_null(*command) : json_string(""));
+	return a;
+}
+
+static json_t *gate_array(const struct gate *g)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < g->nr_leaks; i++) {
+		const struct gate_leak *l = &g->leaks[i];
+
+		json_array_append_new(a,
+				      json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:b}", "driver",
+						json_text_or_null(l->driver), "kind",
+						blame_kind_name(l->kind), "evidence",
+						evidence_name(l->evidence), "pins",
+						(json_int_t)l->pins, "bytes", (json_int_t)l->bytes,
+						"remaining_pins", (json_int_t)l->remaining,
+						"allowed", l->allowed));
+	}
+	return a;
+}
+
+void render_run_json(const struct render *r, const struct report_run *run)
+{
+	json_t *o = json_event(r, "run", run->now_ns);
+	struct gate_sum sum = gate_sum(run->gate);
+
+	json_object_set_new(o, "command", command_array(run->command));
+	json_object_set_new(o, "trouble", json_text_or_null(run->trouble ? run->trouble : ""));
+	json_object_set_new(o, "level", json_string(level_name(run->level)));
+	json_object_set_new(o, "status", run->status < 0 ? json_null() : json_integer(run->status));
+	json_object_set_new(o, "signal", run->signal ? json_integer(run->signal) : json_null());
+	json_object_set_new(o, "seconds", json_real(run->seconds));
+	json_object_set_new(o, "verdicts", json_integer(run->gate->verdicts));
+	json_object_set_new(o, "leaks", gate_array(run->gate));
+	json_object_set_new(o, "leaked_pins", json_integer((json_int_t)sum.pins));
+	json_object_set_new(o, "leaked_bytes", json_integer((json_int_t)sum.bytes));
+	json_object_set_new(o, "allowed_pins", json_integer((json_int_t)sum.allowed));
+	json_object_set_new(o, "held_pins", json_integer((json_int_t)run->held));
+	json_object_set_new(o, "unproved_pins", json_integer((json_int_t)run->unproved));
+	json_object_set_new(o, "incomplete", json_boolean(run->incomplete));
+	json_object_set_new(o, "interrupted", json_boolean(run->interrupted));
+	json_object_set_new(o, "exit_status", json_integer(run->exit_status));
+	json_object_set_new(o, "error",
+			    gate_is_shut(run->gate) ? json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
+						    : json_null());
+	json_put(r, o);
+}

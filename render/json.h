@@ -16,4 +16,9 @@ void json_put(const struct render *r, json_t *o);
 /* Cleaned of what is no text; null for "" and NULL. */
 json_t *json_text_or_null(const char *s);
 
+/* What an error number means, see core/errors.h. */
+json_t *json_error(uint32_t code);
+
+json_t *json_sum(const struct census_sum *s);
+
 #endif

@@ -72,6 +72,16 @@ size_t render_stack(const struct pl_site *site, char (*frames)[RENDER_FRAME])
 	return n;
 }
 
+const struct snap_driver *render_module(const struct finding *f)
+{
+	if (f->nr_sites)
+		return &f->sites[0].site->driver;
+	for (size_t i = 0; i < f->nr_releases; i++)
+		if (f->releases[i].site)
+			return &f->releases[i].site->driver;
+	return NULL;
+}
+
 bool render_node(const struct snap_owner *o, char *out, size_t size)
 {
 	char name[sizeof(o->node)];

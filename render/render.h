@@ -25,6 +25,13 @@ void render_here(struct render *r, FILE *to);
 
 extern const struct reporter text_reporter, json_reporter;
 
+struct report_run;
+
+/* The end of a run: a few lines that each begin with "pinleak: "; one JSON object; JUnit's XML. */
+void render_run_text(FILE *to, const struct report_run *run);
+void render_run_json(const struct render *r, const struct report_run *run);
+void render_run_junit(const struct render *r, FILE *to, const struct report_run *run);
+
 /* "2026-11-22T20:00:00.000Z" into 32 bytes. */
 void render_time(const struct render *r, uint64_t now_ns, char *out);
 
@@ -35,6 +42,9 @@ void render_driver(const struct blame *b, char *out, size_t size);
 /* The frames of a call path that readers want: "leaky_ioctl [leaky]". Returns their number. */
 #define RENDER_FRAME 136
 size_t render_stack(const struct pl_site *site, char (*frames)[RENDER_FRAME]);
+
+/* The finding's driver as it was at its first pin or release; NULL when it is not known. */
+const struct snap_driver *render_module(const struct finding *f);
 
 /* Prints a text in lines of less than 80 columns, each indented. */
 void render_wrap(FILE *to, int indent, const char *text);

@@ -49,14 +49,18 @@ static void on_suspicion(void *ctx, const struct report_suspicion *s)
 	char pins[UNITS_ROOM];
 
 	stamp(r, s->now_ns);
-	fprintf(r->to, "%ssuspicion:%s pinned pages do not come back: +%s pins in %.0f s\n",
-		paint(r, YELLOW), paint(r, PLAIN), units_count(s->pins, pins), s->span_s);
+	fprintf(r->to, "%ssuspicion:%s %s: %s%s pins in %.0f s\n", paint(r, YELLOW),
+		paint(r, PLAIN),
+		s->pins < 0 ? "more pins are released than were taken"
+			    : "pinned pages do not come back",
+		s->pins < 0 ? "" : "+", units_count(s->pins, pins), s->span_s);
 	fflush(r->to);
 }
 
 static void on_state(void *ctx, const struct report_state *s)
 {
 	const struct render *r = ctx;
+	char pins[UNITS_ROOM], bytes[UNITS_ROOM];
 
 	stamp(r, s->now_ns);
 	if (s->from == s->to)
@@ -64,6 +68,10 @@ static void on_state(void *ctx, const struct report_state *s)
 	else
 		fprintf(r->to, "level %s -> %s\n", level_name(s->from), level_name(s->to));
 	render_wrap(r->to, INDENT, s->reason);
+	if (s->pinned && s->pinned->pins)
+		fprintf(r->to, "%*s%s pins (%s) are there already: pinleak census\n", INDENT, "",
+			units_count((int64_t)s->pinned->pins, pins),
+			units_bytes((double)s->pinned->bytes, bytes));
 	fflush(r->to);
 }
 
@@ -75,7 +83,7 @@ static void put_stack(const struct render *r, const struct pl_site *site)
 	for (size_t i = 0; i < n; i++)
 		fprintf(r->to, "      %.73s\n", frames[i]);
 	if (site->truncated)
-		fprintf(r->to, "      ... (the stack was deeper than %d frames)\n", PL_FRAMES);
+		fprintf(r->to, "      ... (of the stack %u frames were kept)\n", site->nr);
 }
 
 static void put_process(const struct render *r, const struct snap_owner *o)
@@ -109,6 +117,8 @@ static const char *evidence_text(enum evidence e)
 		return "abandoned: the file is released, the process lives";
 	case EVIDENCE_ERROR_LEFT:
 		return "error-left: the call failed and left its pins";
+	case EVIDENCE_WRONG_RELEASE:
+		return "wrong-release: it released pins that were not there";
 	default:
 		return "none";
 	}
@@ -116,7 +126,7 @@ static const char *evidence_text(enum evidence e)
 
 static void put_module(const struct render *r, const struct finding *f)
 {
-	const struct snap_driver *d = f->nr_sites ? &f->sites[0].site->driver : NULL;
+	const struct snap_driver *d = render_module(f);
 	char version[128];
 
 	if (f->driver->via[0])
@@ -133,8 +143,12 @@ static void put_proof(const struct render *r, const struct report_verdict *v)
 {
 	char folios[UNITS_ROOM], missed[UNITS_ROOM], rest[UNITS_ROOM];
 
-	fprintf(r->to, "  proof    %s page structures read again just now, all still pinned\n",
-		units_count((int64_t)v->finding->folios, folios));
+	if (v->finding->folios)
+		fprintf(r->to,
+			"  proof    %s page structures read again just now, all still pinned\n",
+			units_count((int64_t)v->finding->folios, folios));
+	else
+		fprintf(r->to, "  proof    the count of each page, read when it was released\n");
 	fprintf(r->to, "           level %s, every %s; pins unseen %s, without an owner %s\n",
 		level_name(v->level), v->sample_rate > 1 ? "sampled folio" : "pin",
 		units_count((int64_t)v->missed, missed),
@@ -152,10 +166,11 @@ static void put_loss_of_memory(const struct render *r, const struct report_verdi
 	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM], rate[UNITS_ROOM];
 	char left[UNITS_ROOM];
 
-	fprintf(r->to, "  leaked   %s pins on %s folios: %s cannot be moved or freed\n",
-		units_count((int64_t)v->finding->pins, pins),
-		units_count((int64_t)v->finding->folios, folios),
-		units_bytes((double)v->finding->bytes, bytes));
+	if (v->finding->pins)
+		fprintf(r->to, "  leaked   %s pins on %s folios: %s cannot be moved or freed\n",
+			units_count((int64_t)v->finding->pins, pins),
+			units_count((int64_t)v->finding->folios, folios),
+			units_bytes((double)v->finding->bytes, bytes));
 	if (v->rate > 0)
 		fprintf(r->to, "  rate     %s a second; memory lasts another %s\n",
 			units_bytes(v->rate, rate), units_seconds(v->exhaustion, left));
@@ -179,6 +194,27 @@ static void put_processes(const struct render *r, const struct finding *f)
 		put_device(r, device);
 }
 
+static void put_releases(const struct render *r, const struct finding *f)
+{
+	static const char *const what[] = {
+		[WRONG_PUT_PAGE] = "put_page() where unpin_user_page() was needed",
+		[WRONG_DOUBLE] = "unpinned a page again whose pins it had released",
+		[WRONG_NEVER] = "unpin_user_page() on a page that it had not pinned",
+	};
+	char n[UNITS_ROOM];
+
+	for (size_t i = 0; i < f->nr_releases && i < PATHS; i++) {
+		const struct finding_release *w = &f->releases[i];
+
+		fprintf(r->to, "  wrong    %s times %s\n", units_count((int64_t)w->count, n),
+			what[w->kind]);
+		if (w->by)
+			put_process(r, w->by);
+		if (w->site)
+			put_stack(r, &w->site->site);
+	}
+}
+
 /* A verdict that has grown: what is new of it, on two lines. */
 static void put_update(const struct render *r, const struct report_verdict *v)
 {
@@ -189,6 +225,9 @@ static void put_update(const struct render *r, const struct report_verdict *v)
 		paint(r, RED), paint(r, PLAIN), driver, evidence_name(v->finding->evidence),
 		units_count((int64_t)v->finding->pins, pins),
 		units_bytes((double)v->finding->bytes, bytes));
+	if (finding_wrong(v->finding))
+		fprintf(r->to, ", %s wrong releases",
+			units_count((int64_t)finding_wrong(v->finding), pins));
 	if (v->rate > 0)
 		fprintf(r->to, "; %s a second, memory lasts %s", units_bytes(v->rate, rate),
 			units_seconds(v->exhaustion, left));
@@ -216,6 +255,7 @@ static void put_verdict(const struct render *r, const struct report_verdict *v)
 			units_count((int64_t)f->sites[i].pins, pins));
 		put_stack(r, &f->sites[i].site->site);
 	}
+	put_releases(r, f);
 	put_proof(r, v);
 }
 
@@ -238,13 +278,15 @@ static void on_held(void *ctx, const struct report_held *h)
 	char pins[UNITS_ROOM], rise[UNITS_ROOM];
 
 	stamp(r, h->now_ns);
-	fprintf(r->to, "%sheld:%s a process keeps pinning, and still holds what it pinned\n",
-		paint(r, YELLOW), paint(r, PLAIN));
+	fprintf(r->to, "%sheld:%s %s\n", paint(r, YELLOW), paint(r, PLAIN),
+		h->remains ? "pins are left that somebody may rightly hold"
+			   : "a process keeps pinning, and still holds what it pinned");
 	put_process(r, k->owner);
 	put_device(r, k->owner);
-	fprintf(r->to, "  through  %s: %s pins, +%s. No driver is accused.\n",
+	fprintf(r->to, "  through  %s: %s pins%s%s. No driver is accused.\n",
 		k->site ? k->site->blame.driver : "an unknown path",
-		units_count((int64_t)k->pins, pins), units_count(h->rise, rise));
+		units_count((int64_t)k->pins, pins), h->remains ? "" : ", +",
+		h->remains ? "" : units_count(h->rise, rise));
 	fflush(r->to);
 }
 
@@ -263,8 +305,10 @@ static void put_losses(const struct render *r, const struct report_loss *l)
 		{PL_LOST_OWNERS, "owners not recorded, the table is full"},
 		{PL_LOST_FILES, "files not recorded, the table is full"},
 		{PL_LOST_CALLS, "failed calls not recorded, the table is full"},
+		{PL_LOST_TREE, "processes not followed, the table is full"},
 		{PL_REL_UNTRACED, "releases whose path was not kept"},
 		{PL_CONTENDED, "records torn by two processors at once"},
+		{PL_LOST_WRONGS, "wrong releases not recorded, the table is full"},
 	};
 	char n[UNITS_ROOM];
 
@@ -310,6 +354,11 @@ static void put_books(const struct render *r, const struct report_summary *s)
 			", from before %" PRIu64 "\n",
 			s->ledger->proved, s->ledger->held, s->ledger->ambiguous + s->ledger->torn,
 			s->ledger->base);
+	if (s->ledger && s->ledger->unclear)
+		fprintf(r->to,
+			"           %" PRIu64
+			" pins released that were not there, by whom is unclear\n",
+			s->ledger->unclear);
 	if (s->before > 0)
 		fprintf(r->to, "           +%" PRId64 " while tracking was off: without a name\n",
 			s->before);
@@ -339,6 +388,9 @@ static void on_summary(void *ctx, const struct report_summary *s)
 		fprintf(r->to, "  %serror 729%s %s leaks: %s pins, %s proved lost (%s)\n",
 			paint(r, RED), paint(r, PLAIN), driver, units_count((int64_t)l->pins, pins),
 			units_bytes((double)l->bytes, bytes), evidence_name(l->evidence));
+		if (l->wrong)
+			fprintf(r->to, "            %s wrong releases\n",
+				units_count((int64_t)l->wrong, pins));
 	}
 	if (!s->nr_leaks)
 		fprintf(r->to, "  no driver was found to leak%s\n",

@@ -118,6 +118,10 @@ END
 		[[ $stderr == *"--$option needs a value"* ]]
 	done
 	refused doctor --btf
+	for option in grace level allow error-exitcode output junit table-size omit-hook; do
+		refused run "--$option"
+		[[ $stderr == *"--$option needs a value"* ]]
+	done
 }
 
 @test "a value for an option that takes none is refused" {
@@ -191,7 +195,8 @@ END
 	local evil=($'\e]0;x\a' $'two\nlines' $'\r\e[2K' $'\u009b31m' $'\xff\xfe' $'\u202egnp' $'tab\t' "$long")
 	for arg in "${evil[@]}"; do
 		for way in "" "watch" "watch --" "watch --interval" "watch --track" "watch --table-size" \
-			"watch --omit-hook" "doctor" "doctor --btf" "explain" "explain --"; do
+			"watch --omit-hook" "run --grace" "run --level" "run --allow" "run --error-exitcode" \
+			"run --table-size" "doctor" "doctor --btf" "explain" "explain --"; do
 			status=0
 			# shellcheck disable=SC2086 # ways are words
 			timeout 5 "$pinleak" $way "$arg" >"$BATS_TEST_TMPDIR/said" 2>&1 || status=$?
@@ -676,6 +681,94 @@ plain() { ! coloured "$1"; }
 	[ "$(programs)" = "$before" ]
 }
 
+# ---- run ------------------------------------------------------------------------------------
+
+@test "run without a command is refused" {
+	refused run
+	refused run --
+	refused run --json --quiet
+	[[ $stderr == *"which command"* ]]
+}
+
+@test "what run is told to allow must be a driver and a number of pins" {
+	for value in '' leaky leaky= =4 leaky=x leaky=-1 leaky=4.5 leaky=0x4 'leaky= 4' leaky=4x 4 \
+		leaky=99999999999999999999 "$(printf '%080d' 0)=4"; do
+		refused run --allow "$value" -- true
+		[[ $stderr == *"expected a driver and a number of pins"* ]]
+	done
+	"$pinleak" run --allow leaky=0 --allow rdma-rxe=9223372036854775807 --help >/dev/null
+}
+
+@test "exit statuses, times, levels and table sizes that run cannot use are refused" {
+	for value in 0 256 -1 x '' 99x 1e2; do
+		refused run --error-exitcode "$value" -- true
+		[[ $stderr == *"expected a number from 1 to 255"* ]]
+	done
+	for value in -1s abc ''; do
+		refused run --grace "$value" -- true
+	done
+	for value in counters DEEP ''; do
+		refused run --level "$value" -- true
+		[[ $stderr == *"expected light deep"* ]]
+	done
+	refused run --table-size 15 -- true
+	refused run --omit-hook no_such_function -- true
+	"$pinleak" run --error-exitcode 1 --error-exitcode 255 --grace 0 --level light --help >/dev/null
+}
+
+@test "a file that run cannot write is refused before the command is run" {
+	for option in output junit; do
+		run --separate-stderr "$pinleak" run "--$option" "$BATS_TEST_TMPDIR/no/file" -- touch "$BATS_TEST_TMPDIR/ran"
+		[ "$status" -eq 2 ]
+		[ -z "$output" ]
+		[[ $stderr == "pinleak run: --$option "*"No such file"*"error 2 ERROR_FILE_NOT_FOUND"* ]]
+	done
+	refused run --nonsense -- touch "$BATS_TEST_TMPDIR/ran"
+	[ ! -e "$BATS_TEST_TMPDIR/ran" ]
+}
+
+# not_run COMMAND...: runs `... pinleak run`, which may not track: status 3, why, nothing is run.
+not_run() {
+	cd "$BATS_TEST_TMPDIR"
+	run --separate-stderr "$@" -- touch ran
+	[ "$status" -eq 3 ]
+	[ -z "$output" ]
+	[ ! -e ran ]
+	[[ $stderr == *"pinleak: no tracking here"* ]]
+}
+
+@test "run without root says so and does not run the command, quiet or not" {
+	not_run nobody "$pinleak" run
+	[[ $stderr == *"no root"*sudo* ]]
+	narrow "$stderr"
+	not_run nobody "$pinleak" run --quiet --error-exitcode 1
+	[[ $stderr == *"no root"*sudo* ]]
+}
+
+@test "run that may not track says why, in JSON and for JUnit too" {
+	why=$("$pinleak" doctor --json | field 'o["ground"]["why"]')
+	[ -n "$why" ] || skip "this machine permits tracking"
+	not_run "$pinleak" run --json --output out --junit out.xml
+	[[ $(tr '\n' ' ' <<<"$stderr" | tr -s ' ') == *"$why"* ]]
+	"$root/tests/schema" out
+	[ "$(field 'o["trouble"]' <out)" = "$why" ]
+	[ "$(field '[o["type"], o["exit_status"], o["status"]]' <out)" = '["run", 3, null]' ]
+	/usr/bin/python3 - "$why" <<'END'
+import sys
+import xml.etree.ElementTree as ET
+suite = ET.parse("out.xml").getroot().find("testsuite")
+assert suite.get("errors") == "1" and suite.get("tests") == "1", suite.attrib
+assert suite.find("testcase/error").get("message") == sys.argv[1]
+END
+}
+
+@test "the command's options are not pinleak's" {
+	run "$pinleak" run -- true --help
+	[[ $output != usage:* ]]
+	run "$pinleak" run true --nonsense
+	[ "$status" -ne 2 ]
+}
+
 # ---- completions and man pages --------------------------------------------------------------
 
 # completes WORD...: what bash would offer, one a line; the last word is being typed.
@@ -700,6 +793,11 @@ completes() {
 	[ "$(completes watch --track = n)" = never ]
 	[ "$(completes watch --level =  | paste -sd ' ')" = 'deep light' ]
 	[ "$(completes explain 7)" = 729 ]
+	[ "$(completes run --level d)" = deep ]
+	[ "$(completes run --json --er)" = --error-exitcode ]
+	[ "$(completes run --grace 2s -- fals | uniq)" = false ]
+	[ "$(completes run fals | uniq)" = false ]
+	[ -z "$(completes run fals --js)" ]
 	[ "$(completes explain ERROR_F)" = ERROR_FILE_NOT_FOUND ]
 	[ -z "$(completes watch --interval '')" ]
 	[ -z "$(completes nonsense --)" ]
@@ -709,6 +807,8 @@ completes() {
 	cd "$BATS_TEST_TMPDIR"
 	touch 'a kernel' 'another'
 	[ "$(completes doctor --btf a | paste -sd ,)" = 'a kernel,another' ]
+	[ "$(completes run --output a | paste -sd ,)" = 'a kernel,another' ]
+	[ "$(completes run --quiet -- cat a | paste -sd ,)" = 'a kernel,another' ]
 	[ "$(completes doctor --btf = 'a k')" = 'a kernel' ]
 }
 

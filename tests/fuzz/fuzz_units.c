@@ -66,6 +66,18 @@ static void check_name(const char *name, size_t in_size, size_t size)
 	free(out);
 }
 
+static void check_xml(const char *text)
+{
+	char piece[UNITS_XML_ROOM];
+	size_t n;
+
+	for (; *text; text += n) {
+		n = units_xml(text, piece);
+		FUZZ_CHECK(n >= 1 && n <= 4 && *piece && strlen(piece) < sizeof(piece));
+		FUZZ_CHECK(!strpbrk(piece, "<>\"'") && (*piece != '&' || strchr(piece, ';')));
+	}
+}
+
 static void check_shown(double number, int64_t count)
 {
 	char out[UNITS_ROOM];
@@ -87,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(text, data, size);
 	text[size] = '\0';
 	check_option(text);
+	check_xml(text);
 	if (size) {
 		check_name((const char *)data, size, 1 + data[0] % 64);
 		check_name((const char *)data, size, 4 * size + 1);

@@ -69,6 +69,7 @@ struct books *books_create(void)
 				 .sites = b->sites,
 				 .failures = b->failures,
 				 .unloads = b->unloads,
+				 .wrongs = b->wrongs,
 				 .modules = &b->modules,
 				 .sample_rate = 1,
 				 .base_page = 4096};
@@ -182,6 +183,32 @@ struct pl_page *books_pin(struct books *b, const struct snap_owner *o, uint32_t 
 
 	folio_claim(p, o, pins);
 	return p;
+}
+
+struct pl_wrong *books_wrong(struct books *b, enum pl_wrong_kind kind, const struct snap_site *site,
+			     uint32_t refs)
+{
+	struct snap_wrong *w = &b->wrongs[b->s.nr_wrongs++];
+
+	assert_true(b->s.nr_wrongs <= BOOKS_WRONGS);
+	w->wrong = (struct pl_wrong){.kind = (uint8_t)kind,
+				     .site = site->key,
+				     .refs = refs,
+				     .each = refs};
+	w->by.owner.tgid = 77;
+	return &w->wrong;
+}
+
+void wrong_claim(struct pl_wrong *w, const struct snap_site *site, uint32_t refs)
+{
+	assert_true(w->nr_claims < PL_SLOTS);
+	w->claim[w->nr_claims++] = (struct pl_wrong_claim){.site = site->key, .refs = refs};
+}
+
+void wrong_release(struct pl_wrong *w, const struct snap_site *site, uint32_t refs)
+{
+	assert_true(w->nr_rels < PL_RELS);
+	w->rel[w->nr_rels++] = (struct pl_release){.site = site->key, .sole = refs};
 }
 
 void books_failure(struct books *b, uint64_t call, uint64_t ns_ago)

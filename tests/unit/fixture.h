@@ -44,6 +44,7 @@ uint64_t random_cases(uint64_t usual);
 #define BOOKS_SITES    32
 #define BOOKS_FAILURES 8
 #define BOOKS_UNLOADS  4
+#define BOOKS_WRONGS   16
 
 /* A snapshot that is filled by the functions below; what they return stays where it is. */
 struct books {
@@ -55,6 +56,7 @@ struct books {
 	struct snap_site *sites[BOOKS_SITES];
 	struct snap_failure failures[BOOKS_FAILURES];
 	struct snap_unload unloads[BOOKS_UNLOADS];
+	struct snap_wrong wrongs[BOOKS_WRONGS];
 };
 
 /* At BOOKS_NOW, pages of 4 KiB, each folio recorded, no module loaded. */
@@ -88,6 +90,12 @@ void folio_release(struct pl_page *p, const struct snap_site *site, uint32_t ref
 
 /* A folio that the owner alone pinned. */
 struct pl_page *books_pin(struct books *b, const struct snap_owner *o, uint32_t pins);
+
+/* The path released so many pins that were not there; and what had gone before on that folio. */
+struct pl_wrong *books_wrong(struct books *b, enum pl_wrong_kind kind, const struct snap_site *site,
+			     uint32_t refs);
+void wrong_claim(struct pl_wrong *w, const struct snap_site *site, uint32_t refs);
+void wrong_release(struct pl_wrong *w, const struct snap_site *site, uint32_t refs);
 
 void books_failure(struct books *b, uint64_t call, uint64_t ns_ago);
 void books_unload(struct books *b, const char *module, uint64_t ns_ago);

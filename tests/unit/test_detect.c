@@ -256,10 +256,44 @@ static void test_a_falling_count_is_no_suspicion(void **state)
 	(void)state;
 	feed_start(&f);
 	for (int i = 0; i < 5000; i++)
-		feed(&f, -100 * i);
+		feed(&f, 500000 - 100 * i);
 	assert_int_equal(f.suspicions, 0);
 	assert_true(detect_last_rise(&f.d) < 0);
 	assert_false(detect_is_curious(&f.d));
+}
+
+static void test_a_count_that_sinks_below_zero_is_suspected_with_the_fall(void **state)
+{
+	struct feed f;
+
+	(void)state;
+	feed_start(&f);
+	for (int i = 0; i < 14; i++)
+		assert_false(feed(&f, 3 - i));
+	assert_true(feed(&f, -11));
+	assert_int_equal(f.last.rise, -12);
+	assert_int_equal(f.last.span_ns, SEC(12));
+	assert_true(f.last.pins_per_s == -1);
+}
+
+static void test_a_count_that_sinks_to_zero_and_no_deeper_is_no_suspicion(void **state)
+{
+	struct feed f;
+
+	(void)state;
+	feed_start(&f);
+	for (int i = 0; i < 15; i++)
+		assert_false(feed(&f, 12 - i / 3 * 3));
+}
+
+static void test_pins_in_flight_below_zero_are_no_sinking(void **state)
+{
+	struct feed f;
+
+	(void)state;
+	feed_start(&f);
+	for (int i = 0; i < 5000; i++)
+		assert_false(feed(&f, i % 5 * 50 - 400));
 }
 
 static void test_a_fall_of_the_floor_clears_it(void **state)
@@ -342,6 +376,9 @@ int main(void)
 		cmocka_unit_test(test_rise_and_span_are_those_of_the_last_five_floors),
 		cmocka_unit_test(test_counters_below_zero_are_as_good_as_others),
 		cmocka_unit_test(test_a_falling_count_is_no_suspicion),
+		cmocka_unit_test(test_a_count_that_sinks_below_zero_is_suspected_with_the_fall),
+		cmocka_unit_test(test_a_count_that_sinks_to_zero_and_no_deeper_is_no_suspicion),
+		cmocka_unit_test(test_pins_in_flight_below_zero_are_no_sinking),
 		cmocka_unit_test(test_a_fall_of_the_floor_clears_it),
 		cmocka_unit_test(test_reset_forgets_the_rise),
 		cmocka_unit_test(test_it_is_curious_as_soon_as_one_floor_rises),

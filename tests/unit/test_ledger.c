@@ -237,7 +237,7 @@ static void test_nobody_holds_more_than_the_folio_has(void **state)
 	assert_int_equal(t->l.holdings[0].pins, 1);
 	slot->released = 1001;
 	assert_innocent(t);
-	assert_int_equal(t->l.holdings[0].pins, 0);
+	assert_int_equal(t->l.nr_holdings, 0);
 }
 
 static void test_many_findings_and_holders_fit(void **state)

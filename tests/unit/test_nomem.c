@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/gate.h"
 #include "core/monitor.h"
 #include "nomem.h"
 
@@ -83,6 +84,37 @@ static void test_map64_keeps_what_it_has_when_it_cannot_grow(void **state)
 	assert_int_equal(fail_each(fill_map, NULL), 7);
 }
 
+/* ---- the gate ------------------------------------------------------------------------- */
+
+static int fill_gate(void *arg)
+{
+	struct gate g = {0};
+	int err = 0;
+
+	(void)arg;
+	for (int i = 0; i < 20 && !err; i++) {
+		struct blame driver = {.kind = BLAME_MODULE};
+		struct finding f = {.driver = &driver, .pins = 1};
+		struct gate_leak *leak;
+		char text[16];
+
+		snprintf(driver.driver, sizeof(driver.driver), "d%d", i);
+		snprintf(text, sizeof(text), "d%d=1", i);
+		err = gate_allow(&g, text);
+		if (!err)
+			err = gate_verdict(&g, &f, &leak);
+	}
+	assert_false(gate_is_shut(&g)); /* an allowance comes before its leak */
+	gate_free(&g);
+	return err;
+}
+
+static void test_the_gate_keeps_what_it_has_when_it_cannot_grow(void **state)
+{
+	(void)state;
+	assert_int_equal(fail_each(fill_gate, NULL), 4);
+}
+
 /* ---- the ledger ----------------------------------------------------------------------- */
 
 /* Drivers that leak and owners that hold, enough to make every table grow. */
@@ -101,6 +133,7 @@ static void fill_books(struct books *b)
 	}
 	for (int i = 0; i < 120; i++)
 		books_pin(b, books_owner(b, holder), 1);
+	b->pages[0].page.wrong = 1;
 }
 
 /* The books of a moment later: one folio each was released, so that delays are learned. */
@@ -131,8 +164,18 @@ static void test_ledger_says_so_when_memory_runs_out(void **state)
 
 	(void)state;
 	fill_books(b);
-	/* findings twice, holdings four times, scratch, waiting and delays */
-	assert_true(fail_each(evaluate_twice, b) >= 8);
+	/* findings twice, holdings four times, scratch, waiting, what lacks and delays */
+	assert_true(fail_each(evaluate_twice, b) >= 9);
+	books_destroy(b);
+}
+
+static void test_a_wrong_release_needs_memory_as_well(void **state)
+{
+	struct books *b = books_create();
+
+	(void)state;
+	books_wrong(b, PL_WRONG_NEVER, books_site(b, BLAME_MODULE, "wrong"), 1);
+	assert_int_equal(fail_each(evaluate_twice, b), 1);
 	books_destroy(b);
 }
 
@@ -249,7 +292,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_modgraph_is_empty_when_memory_runs_out),
 		cmocka_unit_test(test_map64_keeps_what_it_has_when_it_cannot_grow),
+		cmocka_unit_test(test_the_gate_keeps_what_it_has_when_it_cannot_grow),
 		cmocka_unit_test(test_ledger_says_so_when_memory_runs_out),
+		cmocka_unit_test(test_a_wrong_release_needs_memory_as_well),
 		cmocka_unit_test(test_a_ledger_goes_on_after_a_failure),
 		cmocka_unit_test(test_monitor_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_nothing_was_leaked_by_any_of_them),

@@ -477,6 +477,27 @@ static uint32_t proved(const struct folio *f, const struct proof_result *r, uint
 	return n;
 }
 
+/* What the claims of a driver have left, truly and at most beyond what is proved. */
+static uint32_t left(const struct folio *f, uint32_t driver)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < f->world.owners; i++)
+		if (f->owner[i].slot >= 0 && f->owner[i].driver == driver)
+			n += f->owner[i].bad + f->owner[i].good;
+	return n;
+}
+
+static uint32_t rest(const struct folio *f, const struct proof_result *r, uint32_t driver)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < f->page.nr_claims; i++)
+		if (f->page.claim[i].driver == driver)
+			n += r->rest[i];
+	return n;
+}
+
 static const char *what_is_wrong(const struct folio *f, const struct proof_result *r, bool exact)
 {
 	uint32_t sum = 0;
@@ -494,6 +515,8 @@ static const char *what_is_wrong(const struct folio *f, const struct proof_resul
 			return "a driver is accused of more than it leaked";
 		if (exact && proved(f, r, d) != leaked(f, d))
 			return "less is proved than could be";
+		if (left(f, d) > proved(f, r, d) + rest(f, r, d))
+			return "a driver has more left than it is said to";
 	}
 	return NULL;
 }

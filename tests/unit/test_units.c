@@ -447,6 +447,39 @@ static void test_every_character_that_is_safe_is_kept(void **state)
 	}
 }
 
+/* ---- XML ------------------------------------------------------------------------------ */
+
+static void assert_xml(const char *in, const char *expected)
+{
+	char piece[UNITS_XML_ROOM], out[512] = "";
+
+	while (*in) {
+		in += units_xml(in, piece);
+		strcat(out, piece);
+	}
+	assert_string_equal(out, expected);
+}
+
+static void test_what_means_something_in_xml_is_escaped(void **state)
+{
+	(void)state;
+	assert_xml("", "");
+	assert_xml("a<b>&\"'", "a&lt;b&gt;&amp;&quot;&apos;");
+	assert_xml("]]>", "]]&gt;");
+	assert_xml("&amp;", "&amp;amp;");
+	assert_xml("two\nlines\tand \xc3\xa4 \xf0\x9f\x93\x8c",
+		   "two\nlines\tand \xc3\xa4 \xf0\x9f\x93\x8c");
+}
+
+static void test_what_may_not_stand_in_xml_becomes_a_question_mark(void **state)
+{
+	(void)state;
+	assert_xml("\x01\x1b[31m\r\x7f", "??[31m??");
+	assert_xml("\xff\xc3", "??");
+	assert_xml("\xed\xa0\x80", "???"); /* a surrogate */
+	assert_xml("\xef\xbf\xbd|\xef\xbf\xbe|\xef\xbf\xbf", "\xef\xbf\xbd|???|???");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +505,8 @@ int main(void)
 		cmocka_unit_test(test_names_are_cut_between_characters),
 		cmocka_unit_test(test_any_bytes_become_utf8_without_controls),
 		cmocka_unit_test(test_every_character_that_is_safe_is_kept),
+		cmocka_unit_test(test_what_means_something_in_xml_is_escaped),
+		cmocka_unit_test(test_what_may_not_stand_in_xml_becomes_a_question_mark),
 	};
 
 	return cmocka_run_group_tests_name("units", tests, NULL, NULL);

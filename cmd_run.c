@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "command.h"
+#include "core/errors.h"
+#include "core/gate.h"
+#include "core/units.h"
+#include "render/render.h"
+#include "session.h"
+
+#define STATUS_LEFT   99	/* pins were left behind */
+#define LOOK_NS	      200000000 /* between two looks at the books */
+#define LOOK_MAX_NS   UINT64_C(2000000000)
+#define LOOK_SHARE    9	 /* a look is followed by a pause of so many times its length */
+#define HOLDERS_SHOWN 16 /* of those who hold pins at the end */
+
+enum {
+	OPT_GRACE,
+	OPT_LEVEL,
+	OPT_ALLOW,
+	OPT_ERROR_EXITCODE,
+	OPT_JSON,
+	OPT_OUTPUT,
+	OPT_JUNIT,
+	OPT_QUIET,
+	OPT_TABLE_SIZE,
+	OPT_OMIT_HOOK,
+};
+
+static const struct option_row options[] = {
+	[OPT_GRACE] = {"grace", "TIME",
+		       "how long a driver may take to release after its\n"
+		       "file was closed and its process ended [2s]",
+		       NULL},
+	[OPT_LEVEL] = {"level", "LEVEL",
+		       "light: a hook a call; deep: a hook a pin; unless\n"
+		       "given, deep, or light where deep cannot be had",
+		       "light deep"},
+	[OPT_ALLOW] = {"allow", "DRIVER=PINS", "tolerate so many leaked pins of a driver", NULL},
+	[OPT_ERROR_EXITCODE] = {"error-exitcode", "N",
+				"exit status when a driver leaks, 1 to 255 [99]", NULL},
+	[OPT_JSON] = {"json", NULL, "one JSON object a line", NULL},
+	[OPT_OUTPUT] = {"output", "FILE", "report there instead of standard error", NULL},
+	[OPT_JUNIT] = {"junit", "FILE", "also write JUnit's XML there", NULL},
+	[OPT_QUIET] = {"quiet", NULL, "say nothing unless a driver leaks", NULL},
+	[OPT_TABLE_SIZE] = {"table-size", "N",
+			    "folios to keep records of [by memory: 65,536\n"
+			    "to 131,072], 300 bytes each",
+			    NULL},
+	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
+			   "leave a hook out, to see that the audit notices", NULL},
+	{0},
+};
+
+struct settings {
+	struct monitor_config monitor;
+	bool level_given; /* nothing less will do */
+	uint64_t leak_status;
+	bool json;
+	bool quiet;
+	const char *output, *junit; /* NULL: none */
+	char *const *command;
+};
+
+struct run {
+	struct settings set;
+	struct render render;
+	const struct reporter *to;
+	FILE *junit;
+	struct session session;
+	struct gate gate;
+	struct child child;
+	sigset_t signals;
+	uint64_t begin_ns, end_ns; /* of the command */
+	char refusal[256];	   /* why a level cannot be had, "" */
+	bool incomplete;
+	bool interrupted;
+	int err; /* of the tracking */
+};
+
+/* ---- the command line ----------------------------------------------------------------- */
+
+static int set_allowance(const struct command *self, const struct option_row *row,
+			 const char *value, struct gate *g)
+{
+	int err = gate_allow(g, value);
+
+	if (!err)
+		return STATUS_OK;
+	if (err == -EINVAL)
+		return option_bad(self, row, value, "a driver and a number of pins, like leaky=4");
+	fprintf(stderr, "pinleak: %s\n", strerror(-err));
+	return STATUS_CANNOT;
+}
+
+static int set_level(const struct command *self, const struct option_row *row, const char *value,
+		     struct settings *s)
+{
+	unsigned choice = 0;
+	int status = option_choice(self, row, value, &choice);
+
+	s->monitor.lowest = LEVEL_LIGHT + choice;
+	s->level_given = true;
+	return status;
+}
+
+static int set_option(const struct command *self, int option, const char *value, struct run *r)
+{
+	const struct option_row *row = &options[option];
+	struct settings *s = &r->set;
+	uint64_t n = 0;
+	int status;
+
+	switch (option) {
+	case OPT_GRACE:
+		return option_duration(self, row, value, 0, &s->monitor.grace_ns);
+	case OPT_LEVEL:
+		return set_level(self, row, value, s);
+	case OPT_ALLOW:
+		return set_allowance(self, row, value, &r->gate);
+	case OPT_ERROR_EXITCODE:
+		return option_number(self, row, value, 1, 255, &s->leak_status);
+	case OPT_JSON:
+		s->json = true;
+		return STATUS_OK;
+	case OPT_OUTPUT:
+		s->output = value;
+		return STATUS_OK;
+	case OPT_JUNIT:
+		s->junit = value;
+		return STATUS_OK;
+	case OPT_QUIET:
+		s->quiet = true;
+		return STATUS_OK;
+	case OPT_TABLE_SIZE:
+		status = option_number(self, row, value, 16, 1 << 26, &n);
+		r->session.config.table_size = (uint32_t)n;
+		return status;
+	default:
+		if (!plan_knows(value))
+			return option_bad(self, row, value, "a function that doctor lists");
+		r->session.config.omit = value;
+		return STATUS_OK;
+	}
+}
+
+/* STATUS_OK and *done when there is nothing left to do. */
+static int parse(const struct command *self, int argc, char **argv, struct run *r, bool *done)
+{
+	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
+	int got, status;
+
+	r->session.config.follow = true;
+	r->set = (struct settings){
+		.leak_status = STATUS_LEFT,
+		.monitor = {.track = TRACK_ALWAYS,
+			    .lowest = LEVEL_DEEP,
+			    .grace_ns = 2000000000,
+			    .tree_only = true},
+	};
+	*done = true;
+	while ((got = options_next(&o)) >= 0) {
+		status = set_option(self, got, o.value, r);
+		if (status)
+			return status;
+	}
+	if (got == OPTIONS_HELP) {
+		command_help(self, stdout);
+		return STATUS_OK;
+	}
+	if (got == OPTIONS_ERROR)
+		return STATUS_USAGE;
+	if (o.at == argc)
+		return usage_error(self, ERROR_INVALID_PARAMETER, "which command is to be run?");
+	r->set.command = argv + o.at;
+	*done = false;
+	return STATUS_OK;
+}
+
+/* ---- output --------------------------------------------------------------------------- */
+
+/* Not at the place of a standard stream that is closed: the command's output would go there. */
+static FILE *open_output(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), high;
+	FILE *f = NULL;
+
+	if (fd < 0)
+		return NULL;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	close(fd);
+	if (high >= 0)
+		f = fdopen(high, "w");
+	if (!f && high >= 0)
+		close(high);
+	return f;
+}
+
+static int open_outputs(const struct command *self, struct run *r)
+{
+	FILE *to = r->set.output ? open_output(r->set.output) : stderr;
+
+	if (!to)
+		return usage_error(self, ERROR_FILE_NOT_FOUND, "--output %s: %s", r->set.output,
+				   strerror(errno));
+	render_here(&r->render, to);
+	r->to = r->set.json ? &json_reporter : &text_reporter;
+	r->junit = r->set.junit ? open_output(r->set.junit) : NULL;
+	if (r->set.junit && !r->junit)
+		return usage_error(self, ERROR_FILE_NOT_FOUND, "--junit %s: %s", r->set.junit,
+				   strerror(errno));
+	return STATUS_OK;
+}
+
+/* Sentences between the JSON would break it. */
+static bool may_talk(const struct run *r)
+{
+	return !(r->set.json && r->render.to == stderr);
+}
+
+/* May what accuses nobody be told? */
+static bool may_tell(const struct run *r)
+{
+	return r->set.json || r->set.output || !r->set.quiet;
+}
+
+/* Closes a file of ours. A report that cannot be written is no success. */
+static int close_output(FILE *f, const char *path, int status)
+{
+	bool bad;
+
+	if (!f || f == stderr)
+		return status;
+	bad = ferror(f);
+	bad |= fclose(f) != 0;
+	if (!bad)
+		return status;
+	fprintf(stderr, "pinleak: %s could not be written\n", path);
+	return status ? status : STATUS_CANNOT;
+}
+
+/* ---- what the monitor tells ----------------------------------------------------------- */
+
+static void on_sample(void *ctx, const struct report_sample *s)
+{
+	(void)ctx, (void)s; /* five a second are of no use to anybody */
+}
+
+static void on_suspicion(void *ctx, const struct report_suspicion *s)
+{
+	struct run *r = ctx;
+
+	r->to->suspicion(&r->render, s);
+}
+
+static void on_state(void *ctx, const struct report_state *s)
+{
+	struct run *r = ctx;
+
+	if (r->set.json)
+		r->to->state(&r->render, s);
+	if (s->from == s->to)
+		snprintf(r->refusal, sizeof(r->refusal), "%s", s->reason);
+}
+
+/* The whole verdict in text, for JUnit; NULL when there is no memory for it. */
+static char *verdict_text(const struct run *r, const struct report_verdict *v)
+{
+	struct report_verdict whole = *v;
+	struct render to_memory = r->render;
+	char *text = NULL;
+	size_t size;
+
+	whole.update = false;
+	to_memory.colour = false;
+	to_memory.to = open_memstream(&text, &size);
+	if (!to_memory.to)
+		return NULL;
+	text_reporter.verdict(&to_memory, &whole);
+	fclose(to_memory.to);
+	return text;
+}
+
+static void on_verdict(void *ctx, const struct report_verdict *v)
+{
+	struct run *r = ctx;
+	struct gate_leak *leak;
+
+	r->to->verdict(&r->render, v);
+	if (gate_verdict(&r->gate, v->finding, &leak)) {
+		r->err = -ENOMEM;
+		return;
+	}
+	if (!r->junit)
+		return;
+	free(leak->text);
+	leak->text = verdict_text(r, v);
+}
+
+static void on_held(void *ctx, const struct report_held *h)
+{
+	struct run *r = ctx;
+
+	if (h->holding->owner->owner.tree && may_tell(r))
+		r->to->held(&r->render, h);
+}
+
+static void on_loss(void *ctx, const struct report_loss *l)
+{
+	struct run *r = ctx;
+
+	if (may_tell(r))
+		r->to->loss(&r->render, l);
+}
+
+static void on_summary(void *ctx, const struct report_summary *s)
+{
+	struct run *r = ctx;
+
+	gate_end(&r->gate, s);
+	r->incomplete = s->loss && loss_any(s->loss);
+	if (r->set.json)
+		r->to->summary(&r->render, s);
+}
+
+static const struct reporter gatekeeper = {
+	.sample = on_sample,
+	.suspicion = on_suspicion,
+	.state = on_state,
+	.verdict = on_verdict,
+	.held = on_held,
+	.loss = on_loss,
+	.summary = on_summary,
+};
+
+/* ---- tracking ------------------------------------------------------------------------- */
+
+/* The command was not run: the reports say why. */
+static int give_up(struct run *r, const char *why, int status)
+{
+	struct report_run run = {.now_ns = session_now_ns(),
+				 .command = r->set.command,
+				 .trouble = why,
+				 .level = session_level(&r->session),
+				 .status = -1,
+				 .gate = &r->gate,
+				 .exit_status = status};
+
+	if (r->set.json)
+		render_run_json(&r->render, &run);
+	if (r->junit)
+		render_run_junit(&r->render, r->junit, &run);
+	return status;
+}
+
+/* The level, or the next lower one unless just this was asked for. */
+static int begin_tracking(struct run *r)
+{
+	struct session *s = &r->session;
+	enum level wanted = LEVEL_COUNTERS;
+	int err = session_step(s);
+
+	while (!err && (wanted = monitor_wanted(s->monitor)) != session_level(s)) {
+		err = session_change_level(s);
+		if (r->set.level_given && session_level(s) != wanted)
+			break;
+	}
+	if (err)
+		snprintf(r->refusal, sizeof(r->refusal), "%s", session_error(s, err));
+	if (err || session_level(s) != wanted || wanted == LEVEL_COUNTERS) {
+		fprintf(stderr, "pinleak: the command was not run: %s\n", r->refusal);
+		return give_up(r, r->refusal, STATUS_CANNOT);
+	}
+	if (r->refusal[0] && may_talk(r) && !r->set.quiet)
+		fprintf(stderr, "pinleak: %s; so level %s\n", r->refusal, level_name(wanted));
+	return STATUS_OK;
+}
+
+static int step(struct run *r)
+{
+	struct session *s = &r->session;
+	int err = session_step(s);
+
+	if (!err)
+		err = session_change_level(s);
+	if (!err && session_level(s) == LEVEL_COUNTERS)
+		err = -ENOTSUP; /* neither the new level nor the old one could be had */
+	return err;
+}
+
+/* Looks at the books, and says when to look again. What goes wrong is kept for the end. */
+static void look(struct run *r, struct timespec *next)
+{
+	uint64_t began = session_now_ns(), pause;
+
+	if (!r->err)
+		r->err = step(r);
+	pause = (session_now_ns() - began) * LOOK_SHARE;
+	pause = pause < LOOK_NS ? LOOK_NS : pause > LOOK_MAX_NS ? LOOK_MAX_NS : pause;
+	clock_gettime(CLOCK_MONOTONIC, next);
+	session_add_ns(next, pause);
+}
+
+/*
+ * SIGINT and SIGQUIT come from the terminal, which sends them to the command as well. What is
+ * sent to one process is passed on; the child is not reaped yet, so the number is still its own.
+ */
+static void handle(struct run *r, int signal)
+{
+	if (signal == SIGTERM || signal == SIGHUP)
+		kill(r->child.pid, signal);
+}
+
+static void attend(struct run *r)
+{
+	struct timespec next;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	while (!child_has_ended(&r->child)) {
+		int signal = session_wait(&r->signals, &next);
+
+		if (signal)
+			handle(r, signal);
+		else
+			look(r, &next);
+	}
+	r->end_ns = session_now_ns();
+}
+
+static bool is_settled(const struct run *r)
+{
+	return gate_is_settled(monitor_ledger(r->session.monitor), r->end_ns,
+			       r->session.sample.now_ns);
+}
+
+/* The pins that are left get their grace time; a signal ends that. */
+static void wait_for_releases(struct run *r)
+{
+	struct timespec next;
+
+	look(r, &next);
+	while (!r->err && !is_settled(r) && !r->interrupted) {
+		int signal = session_wait(&r->signals, &next);
+
+		r->interrupted = signal && signal != SIGCHLD;
+		if (!signal)
+			look(r, &next);
+	}
+}
+
+/* ---- the end -------------------------------------------------------------------------- */
+
+static void tell_holders(struct run *r)
+{
+	const struct ledger *l = monitor_ledger(r->session.monitor);
+	uint32_t told = 0;
+
+	for (size_t i = 0; i < l->nr_holdings && told < HOLDERS_SHOWN; i++) {
+		struct report_held h = {.now_ns = r->session.sample.now_ns,
+					.holding = &l->holdings[i],
+					.rise = (int64_t)l->holdings[i].pins,
+					.remains = true};
+
+		if (!l->holdings[i].owner->owner.tree)
+			continue;
+		on_held(r, &h);
+		told++;
+	}
+}
+
+/* Proved, and yet told to nobody: pins that no hook saw could explain it. */
+static uint64_t untold(const struct run *r)
+{
+	uint64_t proved = monitor_ledger(r->session.monitor)->proved;
+
+	for (size_t i = 0; i < r->gate.nr_leaks; i++)
+		proved -= r->gate.leaks[i].remaining < proved ? r->gate.leaks[i].remaining : proved;
+	return proved;
+}
+
+static int exit_status(const struct run *r)
+{
+	if (gate_is_shut(&r->gate))
+		return (int)r->set.leak_status;
+	if (r->err)
+		return STATUS_CANNOT;
+	return r->child.signal ? CHILD_KILLED + r->child.signal : r->child.status;
+}
+
+static void report(struct run *r, const struct report_run *run)
+{
+	if (r->set.json)
+		render_run_json(&r->render, run);
+	else if (r->set.output)
+		render_run_text(r->render.to, run);
+	if (may_talk(r) && (!r->set.quiet || gate_is_shut(&r->gate)))
+		render_run_text(stderr, run);
+	if (r->junit)
+		render_run_junit(&r->render, r->junit, run);
+}
+
+static int finish(struct run *r)
+{
+	const struct ledger *l = monitor_ledger(r->session.monitor);
+	struct report_run run = {.command = r->set.command, .gate = &r->gate};
+
+	if (r->err) {
+		run.trouble = session_error(&r->session, r->err);
+		fprintf(stderr, "pinleak: tracking broke down: %s\n", run.trouble);
+	} else {
+		tell_holders(r);
+		monitor_finish(r->session.monitor, r->session.sample.now_ns);
+		run.unproved = l->tree_unproved + untold(r);
+		run.held = l->tree_held;
+	}
+	run.now_ns = r->session.sample.now_ns;
+	run.level = session_level(&r->session);
+	run.status = r->child.status;
+	run.signal = r->child.signal;
+	run.seconds = (double)(r->end_ns - r->begin_ns) / 1e9;
+	run.incomplete = r->incomplete;
+	run.interrupted = r->interrupted;
+	run.exit_status = exit_status(r);
+	report(r, &run);
+	return run.exit_status;
+}
+
+/* ---- the run -------------------------------------------------------------------------- */
+
+static int start_command(struct run *r, const struct child_signals *before)
+{
+	char name[256];
+	int err = child_hold(&r->child, r->set.command, before);
+
+	if (!err && !tracker_follows(r->session.tracker, (uint32_t)r->child.pid)) {
+		child_drop(&r->child);
+		err = -ESRCH;
+	}
+	if (err) {
+		fprintf(stderr, "pinleak: the command cannot be followed: %s\n", strerror(-err));
+		return give_up(r, "the command cannot be followed", STATUS_CANNOT);
+	}
+	r->begin_ns = session_now_ns();
+	err = child_go(&r->child);
+	if (!err)
+		return STATUS_OK;
+	units_clean(r->set.command[0], strlen(r->set.command[0]), name, sizeof(name));
+	fprintf(stderr, "pinleak: %s: %s\n", name, strerror(-err));
+	return give_up(r, strerror(-err), err == -ENOENT ? CHILD_NOT_FOUND : CHILD_CANNOT_EXECUTE);
+}
+
+static int track_command(struct run *r)
+{
+	struct child_signals before;
+	int status;
+
+	if (!session_may_track(&r->session))
+		return give_up(r, r->session.ground.why, STATUS_CANNOT);
+	if (session_open(&r->session, &r->set.monitor, &gatekeeper, r))
+		return give_up(r, "the kernel's pin counters cannot be read", STATUS_CANNOT);
+	status = begin_tracking(r);
+	if (status)
+		return status;
+	child_signals(&before, &r->signals);
+	status = start_command(r, &before);
+	if (status)
+		return status;
+	attend(r);
+	wait_for_releases(r);
+	return finish(r);
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct run r = {0};
+	bool done;
+	int status = parse(self, argc, argv, &r, &done);
+
+	if (!done)
+		status = open_outputs(self, &r);
+	if (!done && !status) {
+		status = track_command(&r);
+		session_close(&r.session);
+	}
+	if (r.junit)
+		status = close_output(r.junit, r.set.junit, status);
+	if (r.render.to)
+		status = close_output(r.render.to, r.set.output, status);
+	gate_free(&r.gate);
+	return status;
+}
+
+const struct command run_command = {
+	.name = "run",
+	.brief = "run a command, and fail when a driver leaks what it pinned",
+	.usage = "[OPTION...] [--] COMMAND [ARG...]",
+	.about = "Runs a command and tracks what it and all its descendants pin, from the first\n"
+		 "instruction on. Fails when pins of theirs are left behind that nobody can\n"
+		 "release any more, and names the driver; otherwise the status is the command's.\n",
+	.options = options,
+	.more = "exit status: the command's own; 128+N when signal N killed it; 127 when it was\n"
+		"             not found, 126 when it cannot be executed; else, always with a line\n"
+		"             on standard error that begins \"pinleak\":\n"
+		"             99 (or --error-exitcode) a driver leaks\n"
+		"             3 this machine cannot track: the command was not run\n"
+		"             2 wrong usage: the command was not run\n",
+	.examples = "  pinleak run -- ./test-driver          fail when the driver leaks\n"
+		    "  pinleak run --junit leaks.xml -- make check\n"
+		    "  pinleak run --allow leaky=4 -- ./test-driver --all\n",
+	.run = run,
+};
