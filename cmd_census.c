@@ -15,6 +15,8 @@
 #include "kernel/vmstat.h"
 #include "render/census.h"
 
+#define BAR 32 /* columns of the progress bar */
+
 enum { OPT_BY, OPT_PID, OPT_FOLIOS, OPT_VERIFY, OPT_GRACE, OPT_FAIL, OPT_JSON };
 
 static const struct option_row options[] = {
@@ -53,17 +55,23 @@ static double seconds_since(const struct timespec *t)
 	return (double)(now.tv_sec - t->tv_sec) + (double)(now.tv_nsec - t->tv_nsec) * 1e-9;
 }
 
-/* Only beyond two seconds, and only for somebody who looks. */
+/* Only for somebody who looks, and who has nothing else to look at. */
+static bool wants_bar(const struct census_command *c)
+{
+	return isatty(STDERR_FILENO) && !(c->folios && isatty(STDOUT_FILENO));
+}
+
+/* Only beyond two seconds. All of it fits on a line of 80 columns, or it could not be wiped off. */
 static int show_progress(void *ctx, uint64_t done, uint64_t all)
 {
 	struct census_command *c = ctx;
-	int full = all ? (int)(done * 40 / all) : 40;
+	int full = all ? (int)(done * BAR / all) : BAR;
 
-	if (!c->bar && (seconds_since(&c->began) < 2 || !isatty(STDERR_FILENO)))
+	if (!c->bar && (seconds_since(&c->began) < 2 || !wants_bar(c)))
 		return 0;
 	c->bar = true;
-	fprintf(stderr, "\rpinleak: looking at page structures [%-40.*s] %3d %%", full,
-		"########################################", all ? (int)(done * 100 / all) : 100);
+	fprintf(stderr, "\rpinleak: looking at page structures [%-*.*s] %3d %%", BAR, full,
+		"################################", all ? (int)(done * 100 / all) : 100);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ static void help(FILE *to)
 		    "  pinleak --version        the version\n"
 		    "\n"
 		    "exit status: 0 no leak, 1 a driver leaks (error 729), 2 wrong usage,\n"
-		    "             3 this machine or kernel cannot\n"
+		    "             3 this machine or kernel cannot; of run: the command's, or 99\n"
 		    "\n"
 		    "start with:  sudo pinleak watch\n");
 }

@@ -39,6 +39,7 @@ const volatile struct pl_layout layout = {};
 const volatile __u8 syscall_file_arg[PL_SYSCALLS] = {}; /* argument number + 1, 0: none */
 const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
 const volatile __u32 own_tgid = 0;
+const volatile __u8 plain = 0;	 /* the hooks are on get_user_pages(): see folio_extra() */
 const volatile __u8 follows = 0; /* what our children and their descendants pin is marked */
 
 /* Calibrated or chosen while running. */
@@ -295,11 +296,52 @@ __noinline __u64 folio_of(__u64 page)
 	return page;
 }
 
+/* Mappings, each of which holds a reference; on some kernels not all of a large folio. */
+static __always_inline __s32 folio_mappings(__u64 folio, int large)
+{
+	__u32 at = large ? layout.large_mapcount : layout.mapcount;
+	__s32 n = at ? (__s32)peek32(folio + at) + 1 : 0;
+
+	return n > 0 ? n : 0; /* a page of another kind has its type there */
+}
+
+/*
+ * Plain references of an anonymous or shared folio that nothing of the kernel's own explains:
+ * neither mappings, page cache, swap cache, pins, nor somebody who took it off its LRU list or
+ * has not put it there yet. They stand for pins when get_user_pages() is tracked.
+ */
+static __noinline __s32 folio_extra(__u64 folio)
+{
+	__u64 flags = peek64(folio + layout.flags), mapping = peek64(folio + layout.mapping);
+	__s32 extra = peek32(folio + layout.refcount), pages = 1;
+	int large = (flags >> layout.head_bit) & 1;
+	__u8 order = 0;
+
+	if (!((flags >> layout.swapbacked_bit) & 1) || (large && !layout.large_known))
+		return 0;
+	if (large) {
+		bpf_probe_read_kernel(&order, 1, (void *)(folio + layout.order));
+		pages <<= order & 31;
+		extra -= (__s32)peek32(folio + layout.pincount);
+	}
+	extra -= folio_mappings(folio, large);
+	if (mapping && !(mapping & 1))
+		extra -= pages;
+	if ((flags >> layout.swapcache_bit) & 1)
+		extra -= pages;
+	if (!((flags >> layout.lru_bit) & 1))
+		extra--;
+	if (!large && extra >= PIN)
+		extra &= PIN - 1;
+	return extra > 0 ? extra : 0;
+}
+
 /* The most pins the folio can have by its own count. After wrong releases that is below zero. */
 static __always_inline __u32 folio_pins(__u64 folio)
 {
-	__s32 n = is_head(folio) ? (__s32)peek32(folio + layout.pincount)
-				 : (__s32)peek32(folio + layout.refcount) >> PIN_SHIFT;
+	__s32 n = plain		   ? folio_extra(folio)
+		  : is_head(folio) ? (__s32)peek32(folio + layout.pincount)
+				   : (__s32)peek32(folio + layout.refcount) >> PIN_SHIFT;
 
 	return n > 0 ? n : 0;
 }
@@ -317,15 +359,6 @@ static __always_inline __s32 lesser(__s32 a, __s32 b)
 	return a < b ? a : b;
 }
 
-/* Mappings, each of which holds a reference; on some kernels not all of a large folio. */
-static __always_inline __s32 folio_mappings(__u64 folio, int large)
-{
-	__u32 at = large ? layout.large_mapcount : layout.mapcount;
-	__s32 n = at ? (__s32)peek32(folio + at) + 1 : 0;
-
-	return n > 0 ? n : 0; /* a page of another kind has its type there */
-}
-
 /*
  * The numbers change while they are read: mappings and pins come after their references and go
  * before them, so of two readings of them the lesser is used.
@@ -336,6 +369,13 @@ static __always_inline void folio_read(__u64 folio, struct reading *r)
 
 	r->large = is_head(folio);
 	r->order = 0;
+	if (plain) { /* as if each were a pin of a large folio, and nothing lacked */
+		if (r->large)
+			bpf_probe_read_kernel(&r->order, 1, (void *)(folio + layout.order));
+		r->large = 1;
+		r->pins = r->refs = folio_extra(folio);
+		return;
+	}
 	if (r->large) {
 		bpf_probe_read_kernel(&r->order, 1, (void *)(folio + layout.order));
 		pins = peek32(folio + layout.pincount);
@@ -972,23 +1012,23 @@ static __always_inline void wrong_begin(struct scratch *s, __u64 site, __u64 fol
 	s->wrong.each = each;
 }
 
-/* Released, and not claimed by anybody we know. */
-static __always_inline void release_unknown(void *ctx, __u64 folio, __u32 refs, __u32 over,
-					    __u32 slot)
+/* Released beyond the folio's count, and what went before is not known. */
+static __always_inline void release_wrong(void *ctx, __u64 folio, __u32 over, __u32 slot)
 {
-	struct scratch *s;
+	struct scratch *s = scratch_of(slot);
 
-	if (!over) {
-		count(PL_REL_UNKNOWN, refs);
-		folio_remember(folio);
-		return;
-	}
 	bpf_map_delete_elem(&freed, &folio); /* its pins were not lost after all */
-	s = scratch_of(slot);
 	if (!s)
 		return;
 	wrong_begin(s, site_get(ctx, s), folio, over);
 	wrong_store(s, 0);
+}
+
+/* Released, and not claimed by anybody we know. */
+static __always_inline void release_unknown(__u64 folio, __u32 refs)
+{
+	count(PL_REL_UNKNOWN, refs);
+	folio_remember(folio);
 }
 
 /*
@@ -1007,6 +1047,7 @@ static __always_inline void release_whole(void *ctx, struct pl_page *p, __u32 re
 	else if (s)
 		site = site_get(ctx, s);
 	release_add(p, site, refs, sole);
+	p->last_ns = bpf_ktime_get_ns();
 	if (sole)
 		p->slot[0].released += refs;
 	p->held = p->held > refs ? p->held - refs : 0;
@@ -1041,7 +1082,10 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 	__u32 over = refs > pins ? refs - pins : 0;
 
 	if (!p || !p->nr_slots || p->folio != folio) {
-		release_unknown(ctx, folio, refs, over, slot);
+		if (over)
+			release_wrong(ctx, folio, over, slot);
+		else
+			release_unknown(folio, refs);
 		return;
 	}
 	if (!page_lock(p))
@@ -1051,6 +1095,8 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 	else if (p->folio == folio)
 		release_part(ctx, p, refs, pins, slot);
 	page_unlock(p);
+	if (over && !p->nr_slots)
+		release_wrong(ctx, folio, over, slot);
 }
 
 /* ---- hooks that take pins ----------------------------------------------------------- */

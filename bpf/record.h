@@ -76,7 +76,10 @@ struct pl_layout {
 	__u32 base_page;      /* PAGE_SIZE in bytes */
 	__u32 mapcount;	      /* of a small folio */
 	__u32 large_mapcount; /* mappings of a large folio, or some of them; 0: not known */
-	__u32 pad;
+	__u32 large_known;    /* all of them are in large_mapcount */
+	__u32 lru_bit;	      /* bits of flags */
+	__u32 swapcache_bit;
+	__u32 swapbacked_bit;
 };
 
 /* What a folio belongs to, by its mapping. */

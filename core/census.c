@@ -65,27 +65,43 @@ static int book(struct census *c, enum census_by by, uint64_t id, const struct f
 	return err;
 }
 
+/* Mapped before by the same process, at another address. */
+static bool is_again(const struct census_entry *e, uint32_t mapper)
+{
+	for (uint32_t i = 0; i < mapper; i++)
+		if (e->mapper[i].process == e->mapper[mapper].process)
+			return true;
+	return false;
+}
+
+/* A folio counts once for a process that has it mapped twice, in a range that holds both. */
+static int book_mapper(struct census *c, const struct census_entry *e, uint32_t mapper)
+{
+	uint64_t process = e->mapper[mapper].process, addr = e->mapper[mapper].addr;
+	uint64_t id = process << 32 | e->object, end = addr + (c->base_page << e->folio->order);
+	struct census_row *row;
+	int err;
+
+	if (is_again(e, mapper)) {
+		err = row_of(&c->by[CENSUS_BY_MAPPING], id, &row);
+	} else {
+		err = book(c, CENSUS_BY_PROCESS, process, e->folio, &row);
+		if (!err)
+			err = book(c, CENSUS_BY_MAPPING, id, e->folio, &row);
+	}
+	if (err || !row)
+		return err;
+	row->start = addr < row->start ? addr : row->start;
+	row->end = end > row->end ? end : row->end;
+	return 0;
+}
+
 static int book_mappers(struct census *c, const struct census_entry *e)
 {
-	uint64_t size = c->base_page << e->folio->order;
-	struct census_row *row;
 	int err = 0;
 
-	for (uint32_t i = 0; i < e->nr_mappers && i < CENSUS_MAPPERS && !err; i++) {
-		uint64_t process = e->mapper[i].process, addr = e->mapper[i].addr;
-		bool again = false; /* mapped twice by one process: counts once */
-
-		for (uint32_t k = 0; k < i; k++)
-			again |= e->mapper[k].process == process;
-		if (!again)
-			err = book(c, CENSUS_BY_PROCESS, process, e->folio, &row);
-		if (!err)
-			err = book(c, CENSUS_BY_MAPPING, process << 32 | e->object, e->folio, &row);
-		if (err || !row)
-			continue;
-		row->start = addr < row->start ? addr : row->start;
-		row->end = addr + size > row->end ? addr + size : row->end;
-	}
+	for (uint32_t i = 0; i < e->nr_mappers && i < CENSUS_MAPPERS && !err; i++)
+		err = book_mapper(c, e, i);
 	return err;
 }
 

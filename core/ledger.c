@@ -466,13 +466,19 @@ static int note_lacks(struct ledger *l, struct map64 *now, const struct snap_pag
 	return map64_put(now, page->folio, p->wrong);
 }
 
+/* Pins are read from the references of a small folio: a thousand plain ones look like one. */
+static bool is_loose(const struct pl_page *p)
+{
+	return !p->whole && !p->order;
+}
+
 /*
  * Of a small folio whose record is not whole it only looks as if put_page() had been called on a
  * pin, and a pin more be there than its count tells.
  */
 static bool is_vague(const struct pl_page *p)
 {
-	return p->wrong && !p->whole && !p->order;
+	return p->wrong && is_loose(p);
 }
 
 static int book_page(struct ledger *l, const struct snapshot *s, const struct snap_page *page,
@@ -501,6 +507,12 @@ static int book_page(struct ledger *l, const struct snapshot *s, const struct sn
 	if (!p->pins)
 		return 0;
 	open_case(l, s, page, &c);
+	if (is_loose(p))
+		l->loose += c.result.total;
+	if (is_loose(p) && l->strict && c.result.total) {
+		l->ambiguous += p->pins;
+		return 0;
+	}
 	c.lacks = is_vague(p) ? 0 : lacks;
 	l->proved += c.result.total;
 	l->held += c.result.held;
@@ -689,7 +701,7 @@ int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 	l->pins = l->proved = l->held = l->ambiguous = l->base = l->torn = 0;
 	l->tree_held = l->tree_unproved = l->tree_due_ns = 0;
 	map64_clear(&l->scratch);
-	l->lacking = l->wrong = l->unclear = 0;
+	l->lacking = l->wrong = l->unclear = l->loose = 0;
 	if (!err)
 		err = book_pages(l, s);
 	for (size_t i = 0; i < s->nr_wrongs && !err; i++)

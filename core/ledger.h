@@ -89,6 +89,7 @@ struct ledger {
 	uint64_t grace_ns;
 	uint64_t epoch_ns;
 	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
+	bool strict; /* prove nothing by the references of small folios alone: see loose */
 	/* results of ledger_evaluate() */
 	struct finding *findings;
 	size_t nr_findings;
@@ -97,6 +98,7 @@ struct ledger {
 	uint64_t pins; /* on all recorded folios */
 	uint64_t proved;
 	uint64_t held;
+	uint64_t loose;	    /* would be proved, or is, by references that may be no pins */
 	uint64_t ambiguous; /* claimed by several: leaked or held */
 	uint64_t base;	    /* there before tracking: nobody knows whose */
 	uint64_t torn;	    /* on records that two processors tore */

@@ -108,18 +108,9 @@ static int each_entry(struct books *b, enum book book, entry_fn each)
 	return err;
 }
 
-static int take_page(struct books *b, const void *key, const void *value)
+/* Also what is no longer pinned names its owners: a release too many may yet come. */
+static int use_owners(struct books *b, const struct pl_page *p)
 {
-	const struct pl_page *p = value;
-	struct snap_page *s;
-
-	if (!p->pins && !p->wrong)
-		return 0;
-	s = array_add(&b->pages);
-	if (!s)
-		return -ENOMEM;
-	memcpy(&s->folio, key, sizeof(s->folio));
-	s->page = *p;
 	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS; i++) {
 		int err = map64_put(&b->used, p->slot[i].owner, 1);
 
@@ -131,6 +122,21 @@ static int take_page(struct books *b, const void *key, const void *value)
 			return err;
 	}
 	return 0;
+}
+
+static int take_page(struct books *b, const void *key, const void *value)
+{
+	const struct pl_page *p = value;
+	struct snap_page *s;
+
+	if (!p->pins && !p->wrong)
+		return use_owners(b, p);
+	s = array_add(&b->pages);
+	if (!s)
+		return -ENOMEM;
+	memcpy(&s->folio, key, sizeof(s->folio));
+	s->page = *p;
+	return use_owners(b, p);
 }
 
 /* ---- owners --------------------------------------------------------------------------- */

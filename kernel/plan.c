@@ -51,6 +51,15 @@ static const struct candidate candidates[] = {
 };
 #define CANDIDATES (sizeof(candidates) / sizeof(*candidates))
 
+/* What takes plain references for those who then call put_page(). */
+static const struct candidate getters[] = {
+	{"get_user_pages", PLAN_API, false, false},
+	{"get_user_pages_fast", PLAN_API, false, false},
+	{"get_user_pages_remote", PLAN_API, false, false},
+	{"get_user_pages_unlocked", PLAN_API, false, false},
+};
+#define GETTERS (sizeof(getters) / sizeof(*getters))
+
 const char *plan_role_name(enum plan_role r)
 {
 	static const char *const names[] = {"api", "acquire", "release", "syscall", "file"};
@@ -123,6 +132,7 @@ static int read_layout(const struct btf *btf, struct pl_layout *l)
 	    !btfq_enumerator(btf, "PG_head", &head) || head > 63)
 		return -ENOTSUP;
 	read_large_mapcount(btf, l);
+	l->large_known = btfq_offset(btf, "folio", "_large_mapcount") >= 0;
 	l->page_size = (uint32_t)size;
 	l->head_bit = (uint32_t)head;
 	return 0;
@@ -365,6 +375,38 @@ static void leave_out(struct plan *p, const char *omit)
 	for (size_t i = 0; omit && i < p->nr; i++)
 		if (p->entries[i].state == PLAN_HOOK && !strcmp(p->entries[i].function, omit))
 			p->entries[i].state = PLAN_OMITTED;
+}
+
+static bool read_bit(const struct btf *btf, const char *name, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!btfq_enumerator(btf, name, &v) || v > 63)
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+int plan_references(const struct btf *btf, struct plan *out)
+{
+	int err;
+
+	*out = (struct plan){.references = true};
+	err = read_layout(btf, &out->layout);
+	if (!err && !(read_bit(btf, "PG_lru", &out->layout.lru_bit) &&
+		      read_bit(btf, "PG_swapcache", &out->layout.swapcache_bit) &&
+		      read_bit(btf, "PG_swapbacked", &out->layout.swapbacked_bit)))
+		err = -ENOTSUP;
+	if (err)
+		return err;
+	for (size_t i = 0; i < GETTERS; i++)
+		add_candidate(btf, &getters[i], out);
+	for (size_t i = 0; i < CANDIDATES; i++)
+		if (candidates[i].role == PLAN_SYSCALL || candidates[i].role == PLAN_FILE)
+			add_candidate(btf, &candidates[i], out);
+	assign_slots(out);
+	conclude(out);
+	return out->light_ok ? 0 : -ENOTSUP;
 }
 
 int plan_make(const struct btf *btf, bool use_text, const char *omit, struct plan *out)

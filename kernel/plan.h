@@ -54,6 +54,7 @@ struct plan {
 	size_t nr;
 	struct pl_layout layout;
 	uint32_t foll_pin; /* 0: not in the BTF, to be learned by firing a pin */
+	bool references;   /* of plain references, not of pins */
 	bool text_known;   /* the kernel's code was read */
 	bool light_ok;
 	bool deep_ok;
@@ -69,6 +70,12 @@ int plan_make(const struct btf *btf, bool use_text, const char *omit, struct pla
 
 /* Is it a function that a plan can hook on some kernel? */
 bool plan_knows(const char *function);
+
+/*
+ * The plan for plain references: get_user_pages() and its siblings, at level light. The kernel
+ * does not count them, so there is nothing to compare what the hooks see with.
+ */
+int plan_references(const struct btf *btf, struct plan *out);
 
 const struct plan_entry *plan_find(const struct plan *p, const char *function);
 

@@ -58,6 +58,7 @@ static void fill_rodata(struct programs *ps, const struct programs_room *room)
 	ro->layout = ps->plan->layout;
 	ro->follows = room->processes > 0;
 	ro->own_tgid = (uint32_t)getpid();
+	ro->plain = ps->plan->references;
 	for (size_t i = 0; i < ps->plan->nr; i++) {
 		const struct plan_entry *e = &ps->plan->entries[i];
 

@@ -769,6 +769,58 @@ END
 	[ "$status" -ne 2 ]
 }
 
+# ---- census ---------------------------------------------------------------------------------
+
+@test "a table that a census has not is refused, and those that it has are named" {
+	for value in nonsense Driver drivers '' ' ' 'driver site'; do
+		refused census --by "$value"
+		[[ $stderr == *"driver site process object mapping cgroup size node zone"* ]]
+	done
+}
+
+@test "a number that no process can have is refused" {
+	for value in 0 -1 abc 99999999 4194305 1x '' ' ' 0x1 1.0 18446744073709551617; do
+		refused census --pid "$value"
+		[[ $stderr == *"--pid $value: expected a number from 1 to 4194304"* ]]
+	done
+}
+
+@test "a census takes no arguments, and no values for what needs none" {
+	refused census now
+	refused census --json now
+	refused census --json -- now
+	refused census -
+	for option in folios verify fail json; do
+		refused census "--$option=1"
+	done
+	for option in by pid grace; do
+		refused census "--$option"
+		[[ $stderr == *"--$option needs a value"* ]]
+	done
+	refused census --grace soon
+	refused census --grace=-1s
+}
+
+@test "where the kernel permits no census it says why and what to do, and ends with 3" {
+	for options in '' --json --folios '--by zone' --verify --fail '--pid 1'; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr nobody timeout 20 "$pinleak" census $options
+		[ "$status" -eq 3 ]
+		[ -z "$output" ]
+		[ "${stderr_lines[0]}" = "pinleak: no census here" ]
+		[ "${#stderr_lines[@]}" -ge 3 ]
+		[[ $stderr == *root* ]]
+		narrow "$stderr"
+	done
+}
+
+@test "a census shows no progress where nobody looks" {
+	run --separate-stderr timeout 60 "$pinleak" census --grace 0
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+	[[ $stderr != *$'\r'* ]]
+	[[ $stderr != *$'\e'* ]]
+}
+
 # ---- completions and man pages --------------------------------------------------------------
 
 # completes WORD...: what bash would offer, one a line; the last word is being typed.

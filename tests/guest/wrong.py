@@ -64,6 +64,21 @@ def test_pages_unpinned_twice_by_many_processes_are_found():
         assert w.summary["leaks"][0]["wrong_releases"] == wrong() - before == 15, w.summary
 
 
+def test_pages_held_for_long_and_unpinned_again_later_are_found():
+    load("leaky")
+    memory, address = buffer(6)
+    fd = os.open("/dev/leaky", os.O_RDWR)
+    with Watch("--track", "always", "--level", "deep") as w:
+        use_driver(address, 6, "LEAKY_HOLD", fd=fd)
+        time.sleep(14)
+        use_driver(address, 6, "LEAKY_UNREGISTER", fd=fd)
+        time.sleep(2)
+        use_driver(address, 6, "LEAKY_UNPIN_NEVER", fd=fd)
+        w.verdict(cause="double-release", wrong_releases=6)
+    os.close(fd)
+    memory.flush()
+
+
 def test_pages_taken_with_get_user_pages_and_unpinned_are_found():
     released("--pages", 12, "unpin-get:5", kind="never-pinned", cause="wrong-release")
 
@@ -222,8 +237,8 @@ def innocent(load_of, level="deep", seconds=3.0, rest=0):
     assert outstanding() - before == rest, "the load did not release everything"
 
 
-def buffer(pages):
-    m = mmap.mmap(-1, pages * 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+def buffer(pages, sharing=mmap.MAP_PRIVATE):
+    m = mmap.mmap(-1, pages * 4096, flags=sharing | mmap.MAP_ANONYMOUS)
     m.write(b"x" * (pages * 4096))
     return m, ctypes.addressof(ctypes.c_char.from_buffer(m))
 
@@ -244,22 +259,29 @@ def use_driver(address, pages, shape="LEAKY_USE", device="/dev/leaky", fd=None):
         os.close(own)
 
 
-def many_plain_references(shape):
-    """A page in 1100 pipes, pinned and unpinned by a driver whose user then ends."""
-    def go():
-        libc = ctypes.CDLL(None, use_errno=True)
-        memory, address = buffer(1)
-        sh("sysctl -q fs.pipe-user-pages-soft=0")
+class Iovec(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
 
-        class Iovec(ctypes.Structure):
-            _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
-        pipes = []
-        for _ in range(80):
-            r, wr = os.pipe()
-            pipes += [r, wr]
-            for _ in range(14):
-                v = Iovec(address, 64)
-                assert libc.vmsplice(wr, ctypes.byref(v), 1, 0) == 64, ctypes.get_errno()
+
+def fill_pipes(address, pipes=80, each=14):
+    """Takes pipes * each plain references of the page; they go with the files."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    sh("sysctl -q fs.pipe-user-pages-soft=0")
+    files = []
+    for _ in range(pipes):
+        r, w = os.pipe()
+        files += [r, w]
+        for _ in range(each):
+            v = Iovec(address, 64)
+            assert libc.vmsplice(w, ctypes.byref(v), 1, 0) == 64, ctypes.get_errno()
+    return files
+
+
+def many_plain_references(shape, after):
+    """A page in 1120 pipes, used by a driver before or after that; its user then ends."""
+    def go():
+        memory, address = buffer(1, mmap.MAP_SHARED)
+        files = [] if after else fill_pipes(address)
         child = os.fork()
         if not child:
             try:
@@ -268,23 +290,44 @@ def many_plain_references(shape):
             finally:
                 os._exit(1)
         assert os.waitpid(child, 0)[1] == 0, "the driver refused"
-        time.sleep(3)
-        for fd in pipes:
+        if after:
+            files = fill_pipes(address)
+        time.sleep(4)
+        for fd in files:
             os.close(fd)
         memory.flush()
     return go
 
 
 def test_a_page_with_many_plain_references_is_innocent():
-    innocent(many_plain_references("LEAKY_USE"))
+    innocent(many_plain_references("LEAKY_USE", after=False))
+    innocent(many_plain_references("LEAKY_HOLD", after=False))
+
+
+def test_a_page_that_gets_many_plain_references_is_innocent():
+    innocent(many_plain_references("LEAKY_USE", after=True))
+    innocent(many_plain_references("LEAKY_HOLD", after=True))
 
 
 def test_a_page_with_many_plain_references_is_innocent_to_light_tracking():
-    innocent(many_plain_references("LEAKY_USE"), level="light")
+    innocent(many_plain_references("LEAKY_USE", after=False), level="light")
 
 
-def test_a_held_page_with_many_plain_references_is_innocent():
-    innocent(many_plain_references("LEAKY_HOLD"))
+def test_a_page_that_gets_many_plain_references_is_innocent_to_light_tracking():
+    innocent(many_plain_references("LEAKY_USE", after=True), level="light")
+
+
+def test_a_page_with_almost_the_references_of_a_pin_is_innocent_to_light_tracking():
+    """1023 of them, beside those of the mapping and the page cache: as if put."""
+    def go():
+        memory, address = buffer(1, mmap.MAP_SHARED)
+        use_driver(address, 1)
+        files = fill_pipes(address, pipes=73, each=14)
+        time.sleep(4)
+        for fd in files:
+            os.close(fd)
+        memory.flush()
+    innocent(go, level="light")
 
 
 def churn(seconds):

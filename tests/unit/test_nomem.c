@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/gate.h"
+#include "core/census.h"
 #include "core/monitor.h"
 #include "nomem.h"
 
@@ -206,6 +207,47 @@ static void test_a_ledger_goes_on_after_a_failure(void **state)
 	books_destroy(b);
 }
 
+/* ---- the census ----------------------------------------------------------------------- */
+
+/* Folios of many objects and processes, some lost: every table and list grows. */
+static int take_census(void *arg)
+{
+	struct folio f = {.refs = 1025, .pins = 1, .maps_known = true};
+	struct folio plain = {.refs = 1, .maps_known = true};
+	struct census c = {.base_page = 4096};
+	uint32_t nr = *(uint32_t *)arg;
+	int err = 0;
+
+	for (uint32_t i = 0; i < nr && !err; i++) {
+		struct census_entry e = {.folio = &f,
+					 .object = i,
+					 .cgroup = i,
+					 .driver = i,
+					 .site = i,
+					 .nr_mappers = 1,
+					 .mapper = {{i, 4096}}};
+
+		err = census_add(&c, &e);
+		if (!err)
+			err = census_add(&c, &(struct census_entry){.folio = &plain});
+	}
+	for (int by = 0; by < CENSUS_BYS; by++)
+		census_sort(&c.by[by]);
+	census_free(&c);
+	return err;
+}
+
+static void test_census_says_so_when_memory_runs_out(void **state)
+{
+	uint32_t one = 1, many = 100;
+	uint32_t first = fail_each(take_census, &one);
+
+	(void)state;
+	/* rows and places of each table, and two lists of suspects */
+	assert_int_equal(first, 2 * CENSUS_BYS + 2);
+	assert_true(fail_each(take_census, &many) > first);
+}
+
 /* ---- the monitor ---------------------------------------------------------------------- */
 
 static void ignore_sample(void *ctx, const struct report_sample *r)
@@ -296,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_ledger_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_a_wrong_release_needs_memory_as_well),
 		cmocka_unit_test(test_a_ledger_goes_on_after_a_failure),
+		cmocka_unit_test(test_census_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_monitor_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_nothing_was_leaked_by_any_of_them),
 	};

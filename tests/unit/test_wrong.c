@@ -419,6 +419,22 @@ static void test_a_folio_that_was_freed_with_pins_keeps_no_memory(void **state)
 	assert_int_equal(finding_cause(f), CAUSE_WRONG_RELEASE);
 }
 
+static void test_strictly_the_references_of_a_small_folio_prove_nothing(void **state)
+{
+	struct trial *t = *state;
+
+	lacking(t, 3, 0)->whole = 0;
+	assert_int_equal(accused(t)->pins, 3);
+	assert_int_equal(t->l.loose, 3);
+	t->l.strict = true;
+	assert_innocent(t);
+	assert_int_equal(t->l.ambiguous, 3);
+	assert_int_equal(t->l.loose, 3);
+	t->b->pages[0].page.whole = 1;
+	assert_int_equal(accused(t)->pins, 3);
+	assert_int_equal(t->l.loose, 0);
+}
+
 /* ---- causes ---------------------------------------------------------------------------- */
 
 static void test_the_cause_is_what_most_of_it_is(void **state)
@@ -455,6 +471,13 @@ static void test_they_have_names(void **state)
 
 /* ---- the monitor ----------------------------------------------------------------------- */
 
+/* Releases are seen at level deep only. */
+static void begin_deep(struct scene *s)
+{
+	s->config.lowest = LEVEL_DEEP;
+	begin_tracking(s);
+}
+
 static struct pl_wrong *unpin(struct scene *s, uint32_t refs)
 {
 	s->sample.released += refs;
@@ -465,7 +488,7 @@ static void test_a_wrong_release_is_a_verdict(void **state)
 {
 	struct scene *s = *state;
 
-	begin_tracking(s);
+	begin_deep(s);
 	unpin(s, 2);
 	run(s, 3);
 	assert_int_equal(s->r.verdicts, 1);
@@ -485,7 +508,7 @@ static void test_it_is_told_again_when_it_has_doubled_and_at_the_end(void **stat
 	struct scene *s = *state;
 	struct pl_wrong *w;
 
-	begin_tracking(s);
+	begin_deep(s);
 	w = unpin(s, 2);
 	run(s, 1);
 	w->refs = 3;
@@ -506,10 +529,10 @@ static void test_leaked_pins_are_stronger_evidence(void **state)
 {
 	struct scene *s = *state;
 
-	begin_tracking(s);
+	begin_deep(s);
 	unpin(s, 2);
 	run(s, 1);
-	pin(s, s->owner, 1);
+	pin(s, s->owner, 1)->whole = 1;
 	run(s, 1);
 	assert_int_equal(s->r.verdicts, 2);
 	assert_int_equal(s->r.finding.evidence, EVIDENCE_ORPHANED);
@@ -524,7 +547,7 @@ static void test_what_no_hook_saw_might_explain_a_wrong_release(void **state)
 	s->balance.unseen = 1;
 	s->balance.unseen_released = 1;
 	s->b->s.missed_runs = 1;
-	begin_tracking(s);
+	begin_deep(s);
 	w = unpin(s, 3);
 	run(s, 2);
 	assert_int_equal(s->r.verdicts, 0);
@@ -538,7 +561,7 @@ static void test_more_seen_than_counted_explains_no_wrong_release(void **state)
 	struct scene *s = *state;
 
 	s->balance.unseen = s->balance.unseen_released = -5;
-	begin_tracking(s);
+	begin_deep(s);
 	unpin(s, 1);
 	run(s, 1);
 	assert_int_equal(s->r.verdicts, 1);
@@ -550,9 +573,10 @@ static void test_a_doubtful_release_does_not_hold_back_what_is_proved(void **sta
 	struct pl_page *p;
 
 	s->b->s.missed_runs = 100;
-	begin_tracking(s);
+	begin_deep(s);
 	p = pin(s, s->owner, 2);
 	p->freed = 1;
+	p->order = 9;
 	unpin(s, 1);
 	run(s, 2);
 	assert_int_equal(s->r.verdicts, 1);
@@ -595,6 +619,24 @@ static void test_folios_that_lack_references_call_for_deep(void **state)
 	assert_int_equal(s->level, LEVEL_DEEP);
 	assert_non_null(strstr(s->r.reason, "1 folios lack references"));
 	assert_int_equal(s->r.verdicts, 0);
+}
+
+static void test_more_pins_than_are_outstanding_prove_nothing_at_light(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	books_pin(s->b, s->owner, 2); /* two thousand plain references */
+	s->sample.acquired += 1;
+	run(s, 3);
+	assert_int_equal(s->level, LEVEL_LIGHT);
+	run(s, 1);
+	assert_int_equal(s->level, LEVEL_DEEP);
+	run(s, 3);
+	pin(s, s->owner, 3)->order = 9; /* these are no matter of references */
+	run(s, 1);
+	assert_int_equal(s->r.verdicts, 1);
+	assert_int_equal(s->r.finding.pins, 3);
 }
 
 /* More is released than taken, second by second. */
@@ -693,6 +735,7 @@ int main(void)
 		TRIAL(test_a_torn_record_lacks_nothing),
 		TRIAL(test_a_folio_without_pins_is_left_out),
 		TRIAL(test_a_folio_that_was_freed_with_pins_keeps_no_memory),
+		TRIAL(test_strictly_the_references_of_a_small_folio_prove_nothing),
 		TRIAL(test_the_cause_is_what_most_of_it_is),
 		TRIAL(test_they_have_names),
 		SCENE(test_a_wrong_release_is_a_verdict),
@@ -703,6 +746,7 @@ int main(void)
 		SCENE(test_a_doubtful_release_does_not_hold_back_what_is_proved),
 		SCENE(test_a_second_tracking_adds_its_wrong_releases),
 		SCENE(test_folios_that_lack_references_call_for_deep),
+		SCENE(test_more_pins_than_are_outstanding_prove_nothing_at_light),
 		SCENE(test_sinking_counters_call_for_deep_tracking),
 		SCENE(test_sinking_counters_call_for_deep_from_light),
 		SCENE(test_sinking_that_led_to_nothing_must_become_twice_as_bad),
