@@ -224,6 +224,10 @@ static const struct {
 	{"extract_iter_to_sg", HOLDER_PINS},
 	{"get_vaddr_frames", HOLDER_PINS},
 	{"folio_add_pin", HOLDER_PINS}, /* and folio_add_pins() */
+	/* somebody else's buffer, whose file may then be closed */
+	{"dma_buf_get", HOLDER_PINS},
+	{"dma_buf_attach", HOLDER_PINS},
+	{"dma_buf_dynamic_attach", HOLDER_PINS},
 	{"blk_rq_map_user", HOLDER_IN_FLIGHT},
 	{"get_user_page", HOLDER_REFERENCES},
 	{"iov_iter_get_pages", HOLDER_REFERENCES},

@@ -57,7 +57,8 @@ void holders_close(struct holders *h);
 
 /*
  * Could something hold at least this: an open file, a file in flight, a module in use? What could
- * not be seen could.
+ * not be seen could. Not listed is a process that is inside of a call just now, and holds its pages
+ * until it returns: look at a folio twice.
  */
 bool holders_could(const struct holders *h, enum holder_reach at_least);
 

@@ -176,6 +176,24 @@ uint32_t memory_u32(struct memory *m, uint64_t addr)
 	return memory_read(m, addr, &v, sizeof(v)) ? 0 : v;
 }
 
+static bool is_page(const struct memory *m, uint64_t page)
+{
+	return page >= m->vmemmap && page < m->vmemmap + m->max_pfn * PL_STRUCT_PAGE &&
+	       !((page - m->vmemmap) % PL_STRUCT_PAGE);
+}
+
+uint64_t memory_folio(struct memory *m, uint64_t page)
+{
+	uint64_t head;
+
+	if (!is_page(m, page) ||
+	    memory_read(m, page + m->skel->rodata->layout.compound_head, &head, sizeof(head)))
+		return 0;
+	if (!(head & 1))
+		return page;
+	return is_page(m, head - 1) ? head - 1 : 0;
+}
+
 /* Piece by piece: a string may end just before a page that is not there. */
 void memory_string(struct memory *m, uint64_t addr, char *out, size_t size)
 {

@@ -36,6 +36,12 @@ int memory_read(struct memory *m, uint64_t addr, void *to, size_t size);
 uint64_t memory_u64(struct memory *m, uint64_t addr);
 uint32_t memory_u32(struct memory *m, uint64_t addr);
 
+/*
+ * The first struct page of the folio that a struct page is in: compound_head() of page-flags.h. 0
+ * when the address is no struct page's, or cannot be read.
+ */
+uint64_t memory_folio(struct memory *m, uint64_t page);
+
 /* A string of at most size - 1 bytes; "" when it cannot be read. */
 void memory_string(struct memory *m, uint64_t addr, char *out, size_t size);
 

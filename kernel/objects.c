@@ -421,22 +421,28 @@ static uint32_t object_of_mapping(struct objects *o, const struct folio *f)
 	return at;
 }
 
+/* Other pages of the kernel have other things where these have their mapping. */
+static bool is_user_memory(const struct folio *f)
+{
+	return f->lru || f->swapbacked || f->hugetlb || f->maps > 0;
+}
+
 static uint32_t object_of(struct objects *o, const struct folio *f)
 {
 	bool device = o->at.has_zone_device && f->zone == o->at.zone_device;
 
-	if (f->ksm)
-		return object_of_kind(o, OBJECT_KSM, false);
 	if (f->mapping && !f->anon)
 		return object_of_mapping(o, f); /* of device memory too: a DAX file */
 	if (device)
 		return object_of_kind(o, OBJECT_DEVICE_MEMORY, false);
+	if (!is_user_memory(f))
+		return object_of_kind(o, OBJECT_UNKNOWN, false);
+	if (f->ksm)
+		return object_of_kind(o, OBJECT_KSM, false);
 	if (f->anon)
 		return object_of_kind(o, OBJECT_ANON, f->hugetlb);
 	/* Truncation takes the mapping away and leaves the folio to whoever holds it. */
-	if (f->lru || f->swapbacked || f->hugetlb)
-		return object_of_kind(o, OBJECT_CUT, f->hugetlb);
-	return object_of_kind(o, OBJECT_UNKNOWN, false);
+	return object_of_kind(o, OBJECT_CUT, f->hugetlb);
 }
 
 /* ---- control groups --------------------------------------------------------------------- */

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../bpf/census.h"
 #include "btfq.h"
 
 #define PAGES_MAX   1048576 /* different ones that are kept */
@@ -40,7 +39,6 @@ static bool read_layout(struct queues_layout *l, const struct btf *btf)
 		{"skb_shared_info", "nr_frags", &l->nr_frags},
 		{"skb_shared_info", "frags", &l->frags},
 		{"skb_shared_info", "frag_list", &l->frag_list},
-		{"page", "compound_head", &l->compound_head},
 	};
 
 	l->buf_size = (uint32_t)btfq_size(btf, "pipe_buffer");
@@ -63,29 +61,18 @@ void queues_close(struct queues *q)
 	map64_free(&q->seen);
 }
 
-static bool is_page(const struct queues *q, uint64_t page)
-{
-	uint64_t base = q->memory->vmemmap;
-
-	return page >= base && page < base + q->memory->max_pfn * PL_STRUCT_PAGE &&
-	       !(page % PL_STRUCT_PAGE);
-}
-
 static void add_page(struct queues *q, uint64_t page)
 {
+	uint64_t folio = memory_folio(q->memory, page);
 	uint32_t refs = 0;
-	uint64_t head;
 
-	if (!is_page(q, page))
+	if (!folio)
 		return;
-	head = memory_u64(q->memory, page + q->at.compound_head);
-	if (head & 1)
-		page = head - 1;
-	if (!map64_get(&q->refs, page, &refs) && q->refs.used >= PAGES_MAX) {
+	if (!map64_get(&q->refs, folio, &refs) && q->refs.used >= PAGES_MAX) {
 		q->cut = true;
 		return;
 	}
-	if (map64_put(&q->refs, page, refs + 1))
+	if (map64_put(&q->refs, folio, refs + 1))
 		q->cut = true;
 }
 

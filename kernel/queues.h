@@ -17,7 +17,6 @@ struct queues_layout {
 	uint32_t sk_receive, sk_write, sk_rtx, sk_protocol, sk_type, list_next;
 	uint32_t skb_next, skb_head, skb_end, rb_left, rb_right;
 	uint32_t nr_frags, frags, frag_list, shared_size;
-	uint32_t compound_head;
 };
 
 struct queues {

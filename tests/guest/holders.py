@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 """
-Who could hold pages (kernel/holders.h), against files, pipes and modules that the test has made.
+Who could hold pages (kernel/holders.h) and who says so (kernel/owned.h), against files, pipes,
+registered buffers and modules that the test has made.
 """
 import array
 import contextlib
@@ -13,9 +14,10 @@ import socket
 import struct
 
 from harness import MODULES, Skip, load, run, sh, tests_of
-from places import MAP_ANON, MAP_PRIVATE, PAGE, PLACES, frame, libc, map_memory
+from places import (HUGE, MAP_ANON, MAP_PRIVATE, PAGE, PLACES, frame, huge_pages, libc,
+                    map_memory, places)
 
-IO_SETUP, IO_DESTROY, IO_URING_SETUP = 206, 207, 425  # x86-64
+IO_SETUP, IO_DESTROY, IO_URING_SETUP, IO_URING_REGISTER = 206, 207, 425, 427  # x86-64
 UDMABUF_CREATE = 0x40187542
 NOTHING, REFERENCES, IN_FLIGHT, PINS = range(4)
 libc.syscall.restype = ctypes.c_long
@@ -82,20 +84,27 @@ def test_file_that_is_mapped_and_closed_is_found():
     assert not [o for o in Holders().files if (o["pid"], o["fd"]) == (os.getpid(), -1)]
 
 
-def test_dma_buf_is_found():
+def udmabuf(pages):
+    """A dma-buf, and the memfd whose pages it has."""
     try:
         device = os.open("/dev/udmabuf", os.O_RDWR)
     except OSError as e:
         raise Skip("no udmabuf on this kernel") from e
     memfd = os.memfd_create("buffer", os.MFD_ALLOW_SEALING)
-    os.ftruncate(memfd, PAGE)
+    os.ftruncate(memfd, pages * PAGE)
     fcntl.fcntl(memfd, 1033, 2)  # F_ADD_SEALS, F_SEAL_SHRINK
-    fd = libc.ioctl(device, UDMABUF_CREATE, struct.pack("=IIQQ", memfd, 0, 0, PAGE))
+    fd = libc.ioctl(device, UDMABUF_CREATE, struct.pack("=IIQQ", memfd, 0, 0, pages * PAGE))
     assert fd >= 0, os.strerror(ctypes.get_errno())
+    os.close(device)
+    return fd, memfd
+
+
+def test_dma_buf_is_found():
+    fd, memfd = udmabuf(1)
     o = Holders().mine(fd)
     assert (o["kind"], o["reach"]) == ("dma-buf", PINS), o
-    for end in (fd, memfd, device):
-        os.close(end)
+    os.close(fd)
+    os.close(memfd)
 
 
 def test_device_of_a_driver_is_found_with_its_module():
@@ -207,6 +216,75 @@ def test_files_on_their_way_to_another_process_are_counted():
     a.close()
     b.close()
     assert Holders().all["inflight"] == before["inflight"]
+
+
+def register(fd, *buffers):
+    iov = b"".join(struct.pack("QQ", addr, size) for addr, size in buffers)
+    done = libc.syscall(IO_URING_REGISTER, fd, 0, iov, len(buffers))
+    assert done == 0, os.strerror(ctypes.get_errno())
+
+
+def assert_owned(fd, *frames, several=False):
+    """All pins of the folios are told to be of this file of ours."""
+    h = Holders(*frames)
+    for p in places(*frames):
+        o = h.explained[p["pfn"]]
+        assert o["pins"] == p["pins"] > 0, (o, p)
+        assert (o["pid"], o["several"]) == (os.getpid(), several), o
+        assert several or o["fd"] == fd, o
+
+
+def test_registered_buffers_of_io_uring_are_told_page_by_page():
+    fd = ring()
+    one = map_memory(16 * PAGE, MAP_PRIVATE | MAP_ANON, huge=False)
+    two = map_memory(700 * PAGE, MAP_PRIVATE | MAP_ANON, huge=False)
+    register(fd, (one, 16 * PAGE), (two, 700 * PAGE), (one + PAGE + 8, PAGE))
+    assert_owned(fd, *[frame(one + at * PAGE) for at in range(16)])
+    assert_owned(fd, *[frame(two + at * PAGE) for at in (0, 1, 254, 255, 256, 511, 512, 699)])
+    pfn = frame(one + PAGE)
+    assert places(pfn)[0]["pins"] == 2
+    other = ring()
+    register(other, (one, PAGE))
+    assert_owned(fd, frame(one), several=True)
+    os.close(other)
+    os.close(fd)
+    assert Holders(pfn).explained[pfn]["pins"] == 0
+
+
+def test_registered_huge_page_has_the_pins_that_are_told():
+    """One pin for all of it from 6.5 on, one for each page before."""
+    addr, _, _ = huge_pages(2)
+    if places(frame(addr))[0]["order"] != 9:
+        raise Skip("no transparent huge page to be had")
+    fd = ring()
+    register(fd, (addr, 2 * HUGE))
+    assert_owned(fd, frame(addr), frame(addr + HUGE))
+    os.close(fd)
+
+
+def test_pins_of_udmabuf_are_told():
+    fd, memfd = udmabuf(8)
+    addr = libc.mmap(None, 8 * PAGE, 3, 1, memfd, 0)
+    frames = [ctypes.string_at(addr + at * PAGE, 1) and frame(addr + at * PAGE)
+              for at in range(8)]
+    assert_owned(fd, *frames)
+    os.close(fd)
+    assert Holders(frames[0]).explained[frames[0]]["pins"] == 0
+    os.close(memfd)
+
+
+def test_memory_of_af_xdp_is_told():
+    try:
+        s = socket.socket(44, socket.SOCK_RAW)
+    except OSError as e:
+        raise Skip("no AF_XDP on this kernel") from e
+    size = 64 * PAGE
+    addr = map_memory(size, MAP_PRIVATE | MAP_ANON, huge=False)
+    s.setsockopt(283, 4, struct.pack("QQIIII", addr, size, PAGE, 0, 0, 0))  # XDP_UMEM_REG
+    o = Holders().mine(s.fileno())
+    assert (o["kind"], o["reach"]) == ("af_xdp", PINS), o
+    assert_owned(s.fileno(), frame(addr), frame(addr + size - PAGE))
+    s.close()
 
 
 if __name__ == "__main__":

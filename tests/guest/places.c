@@ -3,7 +3,8 @@
  * The test of kernel/objects.h and kernel/holders.h, see places.py. A JSON object a line:
  * places at PFN...       what the folios that begin at these page frames belong to
  * places pinned          the same, of all folios that are pinned
- * places holders PFN...  who could hold pages, and what pipes and sockets hold of these folios
+ * places all             the same, of every 16th page frame that begins a folio, but only counted
+ * places holders PFN...  who could hold pages, and what is known to hold these folios
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "bpf/census.h"
 #include "kernel/holders.h"
 #include "kernel/objects.h"
+#include "kernel/owned.h"
 #include "kernel/scan.h"
 
 struct places {
@@ -22,6 +24,7 @@ struct places {
 	struct scan scan;
 	struct objects objects;
 	struct holders holders;
+	struct owned owned;
 };
 
 static void print(json_t *line)
@@ -79,12 +82,38 @@ static int show_one(struct places *p, uint64_t pfn)
 	return err ? err : show(p, &f);
 }
 
-static int show_objects(struct places *p, int nr, char **pfns)
+/* Whatever is read here, and however it changes meanwhile: it must end, and end well. */
+static int count_all(struct places *p)
+{
+	size_t kinds[OBJECT_DEVICE_MEMORY + 1] = {0}, mapped = 0;
+	json_t *line = json_object();
+	struct folio_place place;
+	struct folio f;
+
+	for (uint64_t pfn = 0; pfn < p->memory.max_pfn; pfn += 16) {
+		if (scan_one(&p->scan, pfn, &f))
+			continue;
+		objects_resolve(&p->objects, &f, &place);
+		kinds[p->objects.objects[place.object].kind]++;
+		mapped += place.nr_mappers > 0;
+	}
+	for (int i = 0; i <= OBJECT_DEVICE_MEMORY; i++)
+		json_object_set_new(line, objects_kind(i), json_integer((json_int_t)kinds[i]));
+	json_object_set_new(line, "mapped", json_integer((json_int_t)mapped));
+	json_object_set_new(line, "unverified",
+			    json_integer((json_int_t)p->objects.mappers.unverified));
+	print(line);
+	return 0;
+}
+
+static int show_objects(struct places *p, const char *which, int nr, char **pfns)
 {
 	const struct scan_visitor all = {.ctx = p, .each = show};
 	int err = objects_open(&p->objects, &p->memory);
 
-	if (!err && !nr)
+	if (!err && !strcmp(which, "all"))
+		err = count_all(p);
+	if (!err && !strcmp(which, "pinned"))
 		err = scan_run(&p->scan, PL_FOUND_PINNED, &all);
 	for (int i = 0; i < nr && !err; i++)
 		err = show_one(p, strtoull(pfns[i], NULL, 0));
@@ -110,11 +139,16 @@ static void show_module(const struct pinner *m)
 
 static void show_explained(const struct places *p, uint64_t pfn)
 {
+	uint64_t folio = p->memory.vmemmap + pfn * PL_STRUCT_PAGE;
+	const struct owned_folio *owned = owned_find(&p->owned, folio);
+	const struct holder *h = owned ? &p->holders.list[owned->holder] : NULL;
 	uint32_t refs;
-	bool all = holders_explains(&p->holders, p->memory.vmemmap + pfn * PL_STRUCT_PAGE, &refs);
+	bool all = holders_explains(&p->holders, folio, &refs);
 
-	print(json_pack("{s:s, s:I, s:i, s:b}", "type", "explained", "pfn", (json_int_t)pfn, "refs",
-			(int)refs, "all", all));
+	print(json_pack("{s:s, s:I, s:i, s:b, s:i, s:i, s:i, s:b}", "type", "explained", "pfn",
+			(json_int_t)pfn, "refs", (int)refs, "all", all, "pins",
+			owned ? (int)owned->pins : 0, "pid", h ? (int)h->tgid : 0, "fd",
+			h ? (int)h->fd : -1, "several", owned && owned->several));
 }
 
 static int show_holders(struct places *p, int nr, char **pfns)
@@ -122,6 +156,8 @@ static int show_holders(struct places *p, int nr, char **pfns)
 	const struct holders *h = &p->holders;
 	int err = holders_read(&p->memory, &p->holders);
 
+	if (!err)
+		err = owned_read(&p->memory, h, &p->owned);
 	for (size_t i = 0; i < h->nr && !err; i++)
 		show_holder(&h->list[i]);
 	for (size_t i = 0; i < h->pinners.nr && !err; i++)
@@ -134,6 +170,7 @@ static int show_holders(struct places *p, int nr, char **pfns)
 				"inflight_known", h->inflight_known, "could_pin",
 				holders_could(h, HOLDER_PINS), "could_refer",
 				holders_could(h, HOLDER_REFERENCES)));
+	owned_close(&p->owned);
 	holders_close(&p->holders);
 	return err;
 }
@@ -148,7 +185,7 @@ int main(int argc, char **argv)
 	if (!err && !strcmp(argv[1], "holders"))
 		err = show_holders(&p, argc - 2, argv + 2);
 	else if (!err)
-		err = show_objects(&p, argc - 2, argv + 2);
+		err = show_objects(&p, argv[1], argc - 2, argv + 2);
 	if (err)
 		fprintf(stderr, "places: %s: %s\n", strerror(-err), p.memory.error);
 	memory_close(&p.memory);

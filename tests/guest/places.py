@@ -12,7 +12,7 @@ import os
 import struct
 import time
 
-from harness import ROOT, Skip, read, run, sh, tests_of
+from harness import MODULES, ROOT, Skip, drive, load, read, run, sh, tests_of
 
 PLACES = os.path.join(ROOT, "build/tests/places")
 PAGE = 4096
@@ -358,6 +358,90 @@ def test_many_huge_pages_in_one_look():
     for at, p in zip(range(addr, addr + 256 * HUGE, HUGE), found):
         assert_mapped_by(p, (os.getpid(), at))
     libc.munmap(base, size)
+
+
+def pinned():
+    return [json.loads(line) for line in sh(f"{PLACES} pinned").splitlines()]
+
+
+@contextlib.contextmanager
+def holding(*options):
+    """A process whose pages the test driver has pinned, and these folios."""
+    if not os.path.isdir(MODULES):
+        raise Skip("no test drivers for this kernel")
+    load("leaky")
+    p = drive("--pages", 1024, "--hold", 100, *options, "hold", wait=False)
+    try:
+        assert f"holding pid={p.pid}" in p.stdout.readline()
+        yield p.pid, [f for f in pinned() if p.pid in [m["pid"] for m in f["mappers"]]]
+    finally:
+        p.kill()
+        p.communicate()
+
+
+def test_what_a_driver_has_pinned_is_the_process_s():
+    with holding() as (pid, folios):
+        assert sum(f["pins"] for f in folios) == 1024, len(folios)
+        for f in folios:
+            assert f["object"]["kind"] == "anonymous", f
+            assert [m["comm"] for m in f["mappers"]] == ["drive"], f
+            assert frame(f["mappers"][0]["addr"], pid) == f["pfn"], f
+    with holding("--shared") as (pid, folios):
+        assert sum(f["pins"] for f in folios) == 1024, len(folios)
+        assert {f["object"]["kind"] for f in folios} == {"shared"}
+        assert len({f["place"] for f in folios}) == 1
+    with holding("--thp") as (pid, folios):
+        assert [(f["order"], f["pins"]) for f in folios] == [(9, 512)] * 2, folios
+
+
+def test_what_a_driver_has_leaked_is_nobody_s():
+    if not os.path.isdir(MODULES):
+        raise Skip("no test drivers for this kernel")
+    load("leaky")
+    known = {f["pfn"] for f in pinned()}
+    drive("--pages", 64, "close")
+    left = [f for f in pinned() if f["pfn"] not in known]
+    assert sum(f["pins"] for f in left) == 64, left
+    for f in left:
+        assert (f["object"]["kind"], f["mappers"], f["more"]) == ("anonymous", [], False), f
+    known |= {f["pfn"] for f in left}
+    drive("--pages", 64, "--shared", "close")
+    left = [f for f in pinned() if f["pfn"] not in known]
+    assert {(f["object"]["kind"], len(f["mappers"])) for f in left} == {("cut", 0)}, left
+
+
+def churn():
+    """Processes that come and go, map, unmap and remove; ends with its parent's patience."""
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        pid = os.fork()
+        if not pid:
+            fd = os.memfd_create("churn")
+            os.ftruncate(fd, 64 * PAGE)
+            map_memory(64 * PAGE, MAP_SHARED, fd)
+            map_memory(64 * PAGE, MAP_PRIVATE | MAP_ANON)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def test_every_folio_while_processes_come_and_go():
+    map_memory(512 * PAGE, MAP_PRIVATE | MAP_ANON)
+    workers = []
+    for _ in range(2):
+        pid = os.fork()
+        if not pid:
+            churn()
+            os._exit(0)
+        workers.append(pid)
+    try:
+        counts = json.loads(sh(f"{PLACES} all"))
+    finally:
+        for pid in workers:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+    print(f"# {counts}", flush=True)
+    assert counts["anonymous"] > 10 and counts["file"] > 10 and counts["unknown"] > 10, counts
+    assert counts["mapped"] > 10 and counts["others"] == 0, counts
 
 
 if __name__ == "__main__":
