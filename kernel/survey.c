@@ -34,11 +34,17 @@ int survey_open(struct survey *s)
 	return err == -ENOENT ? 0 : err;
 }
 
+static void forget_owners(struct survey *s)
+{
+	owned_close(&s->owned);
+	holders_close(&s->holders);
+}
+
 void survey_close(struct survey *s)
 {
 	census_free(&s->census);
 	free(s->second.holders);
-	holders_close(&s->holders);
+	forget_owners(s);
 	tracked_close(&s->tracked);
 	objects_close(&s->objects);
 	memory_close(&s->memory);
@@ -62,6 +68,20 @@ static void place(struct survey *s, struct census_entry *e)
 		e->mapper[i].process = where.mappers[i].process;
 		e->mapper[i].addr = where.mappers[i].addr;
 	}
+}
+
+/* Drivers that are told by what their open files hold have numbers from here on, by their kind. */
+#define FIRST_KIND 0x10000
+
+/* Nobody has recorded it; but the structures of an open file may list it, and as often. */
+static void describe_by_owner(const struct survey *s, struct census_entry *e)
+{
+	const struct owned_folio *o = e->driver ? NULL : owned_find(&s->owned, e->folio->addr);
+
+	if (!o || (int64_t)o->pins < e->folio->pins)
+		return;
+	e->driver = FIRST_KIND + s->holders.list[o->holder].kind;
+	e->claimed = true;
 }
 
 static bool is_of(const struct survey *s, const struct census_entry *e, uint32_t pid)
@@ -89,6 +109,7 @@ static int take(void *ctx, const struct folio *f)
 		return 0;
 	if (s->tracked.s)
 		tracked_describe(&s->tracked, &e);
+	describe_by_owner(s, &e);
 	err = census_add(&s->census, &e);
 	return !err && s->folio && f->pins > 0 ? s->folio(s->ctx, &e) : err;
 }
@@ -108,13 +129,35 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+static int add_up(void *sum, const struct folio *f)
+{
+	if (f->pins > 0)
+		census_sum_add(sum, (uint64_t)f->pins, (uint64_t)sysconf(_SC_PAGESIZE) << f->order);
+	return 0;
+}
+
+/* Listing all open files takes longer than looking at all pages: not when nothing is pinned. */
+static int read_owners(struct survey *s)
+{
+	struct census_sum sum = {0};
+	struct scan_visitor visitor = {.ctx = &sum, .each = add_up};
+	int err = scan_run(&s->scan, PL_FOUND_PINNED, &visitor);
+
+	if (err || !sum.pins)
+		return err;
+	err = holders_read(&s->memory, &s->holders);
+	return err ? err : owned_read(&s->memory, &s->holders, &s->owned);
+}
+
 int survey_look(struct survey *s)
 {
 	struct scan_visitor visitor = {.ctx = s, .each = take, .progress = tell};
 	uint32_t why = PL_FOUND_PINNED | PL_FOUND_NEGATIVE | (s->plain ? PL_FOUND_UNMAPPED : 0);
 	double began;
-	int err;
+	int err = read_owners(s);
 
+	if (err)
+		return err;
 	if (s->plain)
 		drain_lru(); /* else each processor holds some pages that are being freed */
 	began = now_s();
@@ -122,13 +165,6 @@ int survey_look(struct survey *s)
 
 	s->seconds = now_s() - began;
 	return err;
-}
-
-static int add_up(void *sum, const struct folio *f)
-{
-	if (f->pins > 0)
-		census_sum_add(sum, (uint64_t)f->pins, (uint64_t)sysconf(_SC_PAGESIZE) << f->order);
-	return 0;
 }
 
 int survey_sum(struct census_sum *out)
@@ -252,6 +288,7 @@ int survey_look_again(struct survey *s)
 	/* First the batches, then the holders, then the folios: who lets go meanwhile is not
 	 * blamed. */
 	s->second.drained = !drain_lru();
+	forget_owners(s);
 	err = holders_read(&s->memory, &s->holders);
 	if (err)
 		return err;
@@ -288,6 +325,11 @@ static void label_driver(struct survey *s, uint64_t number, struct census_label 
 {
 	const struct blame *b;
 
+	if (number >= FIRST_KIND) {
+		out->kind = blame_kind_name(BLAME_BUILTIN);
+		out->name = holder_kind_name((enum holder_kind)(number - FIRST_KIND));
+		return;
+	}
 	out->name = number == TRACKED_SEVERAL ? "claimed by several" : "pinned before tracking";
 	if (!s->tracked.s)
 		out->name = "not known: nobody tracks";

@@ -10,6 +10,7 @@
 #include "holders.h"
 #include "memory.h"
 #include "objects.h"
+#include "owned.h"
 #include "scan.h"
 #include "tracked.h"
 
@@ -20,6 +21,7 @@ struct survey {
 	struct census census;
 	struct tracked tracked; /* {0}: nobody tracks */
 	struct holders holders;
+	struct owned owned; /* what the holders' own structures list */
 	struct census_second second;
 	double seconds; /* that the walk over the page structures took */
 	char name[160]; /* of the label asked for last */
