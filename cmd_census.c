@@ -29,8 +29,8 @@ static const struct option_row options[] = {
 			"the page structures, twice",
 			NULL},
 	[OPT_GRACE] = {"grace", "TIME", "between two looks at what nobody maps [2s]", NULL},
-	[OPT_FAIL] = {"fail", NULL, "exit with 1 when pins are found that nobody holds", NULL},
-	[OPT_JSON] = {"json", NULL, "one JSON object", NULL},
+	[OPT_FAIL] = {"fail", NULL, "exit with 1 when something is found to be leaked", NULL},
+	[OPT_JSON] = {"json", NULL, "one JSON object; with --folios it comes last", NULL},
 	{0},
 };
 
@@ -137,6 +137,8 @@ static int look(struct census_command *c)
 	int err = survey_open(s);
 
 	c->report.proved = s->tracked.ledger.proved;
+	c->report.tracked = s->tracked.s != NULL;
+	c->report.pid = s->pid;
 	s->ctx = c;
 	s->plain = !s->pid;
 	s->progress = show_progress;
@@ -236,6 +238,20 @@ static int parse(const struct command *self, int argc, char **argv, struct censu
 	return STATUS_OK;
 }
 
+/* Who has ended meanwhile is not there either. */
+static int check_process(const struct command *self, uint32_t pid)
+{
+	uint32_t process = pid ? survey_process(pid) : pid;
+
+	if (process == pid)
+		return STATUS_OK;
+	if (!process)
+		return usage_error(self, ERROR_INVALID_PARAMETER,
+				   "--pid %" PRIu32 ": there is no such process", pid);
+	return usage_error(self, ERROR_INVALID_PARAMETER,
+			   "--pid %" PRIu32 ": a thread of process %" PRIu32, pid, process);
+}
+
 static bool finds_leak(const struct census_report *r)
 {
 	return r->proved ||
@@ -248,7 +264,9 @@ static int run(const struct command *self, int argc, char **argv)
 	bool done;
 	int status = parse(self, argc, argv, &c, &done), err;
 
-	if (done)
+	if (!done)
+		status = check_process(self, c.survey.pid);
+	if (done || status)
 		return status;
 	render_here(&c.render, stdout);
 	err = look(&c);
@@ -268,15 +286,27 @@ const struct command census_command = {
 	.name = "census",
 	.brief = "find every page that is pinned now, with no tracing before it",
 	.usage = "[OPTION...]",
-	.about =
-		"Walks all page structures of the machine and adds up what is pinned now, also\n"
-		"what was pinned before pinleak started: by driver where that is known, by process,\n"
-		"by object. Attaches nothing and changes nothing.\n",
+	.about = "Walks all page structures of the machine and adds up what is pinned now, also\n"
+		 "what was pinned before pinleak started: by driver where that is known, by\n"
+		 "process, by object. Attaches nothing and changes nothing.\n",
 	.options = options,
-	.more = "exit status: 0 done, 1 with --fail: pins that nobody holds, 2 wrong usage,\n"
+	.more = "tables (without --by: the first rows of driver, process and object):\n"
+		"  driver     that pinned: known of what a pinleak that tracks has recorded, and\n"
+		"             of what io_uring, udmabuf and AF_XDP list in their own structures\n"
+		"  site       function through which it pinned, by the same records\n"
+		"  process    that has it mapped; mapping: the same, with the addresses\n"
+		"  object     file, memfd or kind of memory; cgroup: that is charged for it\n"
+		"  size, node, zone   of the folio\n"
+		"\n"
+		"What no process maps is looked at twice. If no open file could hold it any\n"
+		"more, it is leaked (error 729), though nobody watched when it was pinned.\n"
+		"\n"
+		"exit status: 0 done, 1 with --fail: something is leaked, 2 wrong usage,\n"
 		"             3 this machine cannot\n",
-	.examples = "  pinleak census                  what is pinned, and whose it is\n"
-		    "  pinleak census --by object      all objects with pinned pages\n"
-		    "  pinleak census --pid 1234       what one process has mapped of it\n",
+	.examples =
+		"  pinleak census                  what is pinned, and whose it is\n"
+		"  pinleak census --by object      all objects with pinned pages\n"
+		"  pinleak census --pid 1234       what one process has mapped of it\n"
+		"  pinleak census --fail --json    for a script: status 1 if something is leaked\n",
 	.run = run,
 };

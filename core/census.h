@@ -168,6 +168,8 @@ struct census_report {
 	int64_t outstanding;		    /* pins, by the kernel's counters */
 	const struct agreement *agreement;  /* NULL: not asked for, or nobody tracks */
 	const struct census_second *second; /* NULL: there was nothing to look at twice */
+	uint32_t pid;			    /* only what this process has mapped; 0: everything */
+	bool tracked;			    /* a pinleak tracks now */
 	uint64_t proved; /* pins that a pinleak that tracks has proved to be leaked */
 };
 

@@ -12,9 +12,8 @@ static const struct error_info table[] = {
 		.kind = "error",
 		.name = "ERROR_FILE_NOT_FOUND",
 		.message = "Something pinleak was told to use is not there.",
-		.text = "A file, driver, device or process that was named does not exist, or cannot\n"
-			"be read. Check the spelling; `lsmod` lists drivers, `ls /dev` device nodes.\n"
-			"pinleak ends with exit status 2.\n",
+		.text = "A file that was named does not exist, or cannot be read or written. Check the\n"
+			"spelling. pinleak ends with exit status 2.\n",
 	},
 	{
 		.code = ERROR_INVALID_PARAMETER,
@@ -22,8 +21,8 @@ static const struct error_info table[] = {
 		.name = "ERROR_INVALID_PARAMETER",
 		.message = "An option, number or name given to pinleak makes no sense.",
 		.text = "An unknown command or option, or a value out of range: an interval of zero,\n"
-			"say. `pinleak COMMAND --help` tells what is accepted. pinleak ends with exit\n"
-			"status 2 and has done nothing.\n",
+			"or the number of a process that is not there. `pinleak COMMAND --help` tells\n"
+			"what is accepted. pinleak ends with exit status 2 and has done nothing.\n",
 	},
 	{
 		.code = ERROR_INSUFFICIENT_BUFFER,
@@ -59,7 +58,9 @@ static const struct error_info table[] = {
 			"\n"
 			"What to do: report it to the driver's maintainer with the call path shown; stop\n"
 			"the load that goes through it, or use another version of the driver; plan a\n"
-			"reboot for when the forecast says memory ends. pinleak ends with exit status 1.\n",
+			"reboot for when the forecast says memory ends. `pinleak census` shows all that\n"
+			"is pinned now, also from before anybody watched. pinleak ends with exit\n"
+			"status 1, `pinleak run` with 99.\n",
 	},
 	{
 		.code = 0x76,
@@ -71,7 +72,8 @@ static const struct error_info table[] = {
 			"and tracking is off. With parameter 1 set to 1: a driver unlocks pages that\n"
 			"are not locked.\n"
 			"Here: `pinleak watch --track never` sees the same from the kernel's counters\n"
-			"alone (\"suspicion\"), names no driver, and stops nothing.\n",
+			"alone (\"suspicion\"), names no driver, and stops nothing. `pinleak census`\n"
+			"finds the pages afterwards (\"orphaned\").\n",
 	},
 	{
 		.code = 0xCB,

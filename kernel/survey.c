@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,24 @@ static int take(void *ctx, const struct folio *f)
 	describe_by_owner(s, &e);
 	err = census_add(&s->census, &e);
 	return !err && s->folio && f->pins > 0 ? s->folio(s->ctx, &e) : err;
+}
+
+uint32_t survey_process(uint32_t pid)
+{
+	char path[32], line[128];
+	uint32_t tgid = pid;
+	FILE *f;
+
+	if (kill((pid_t)pid, 0) && errno == ESRCH)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %" SCNu32, &tgid) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return tgid;
 }
 
 static int tell(void *ctx, uint64_t done, uint64_t all)

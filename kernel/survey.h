@@ -44,6 +44,9 @@ void survey_close(struct survey *s);
 /* One line for people; "" when nothing went wrong. */
 const char *survey_error(const struct survey *s);
 
+/* The process of that number, or that has a thread of that number; 0: there is none. */
+uint32_t survey_process(uint32_t pid);
+
 /* Walks all page structures and draws up the census. -errno, or what progress() returned. */
 int survey_look(struct survey *s);
 

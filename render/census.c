@@ -9,9 +9,19 @@
 #include "json.h"
 
 #define SHORT 8	 /* rows of a table when all tables are shown */
-#define NAME  47 /* columns left for a name */
+#define NAME  46 /* columns left for a name */
+#define WIDE  80 /* a line is shorter */
 
 /* ---- text ------------------------------------------------------------------------------- */
+
+/* On a line if there is room, else the second below the first. */
+static void put_two(FILE *to, const char *first, const char *second)
+{
+	if (strlen(first) + 1 + strlen(second) < WIDE)
+		fprintf(to, "%s %s\n", first, second);
+	else
+		fprintf(to, "%s\n    %s\n", first, second);
+}
 
 static void put_sum(FILE *to, const struct census_sum *s, const char *name)
 {
@@ -22,23 +32,69 @@ static void put_sum(FILE *to, const struct census_sum *s, const char *name)
 		name);
 }
 
+/* Of what is too long the end, which tells more of a path; not from the midst of a character. */
+static const char *last_part(const char *text, size_t most)
+{
+	size_t len = strlen(text);
+	const char *at = len > most ? text + len - most : text;
+
+	while ((*at & 0xc0) == 0x80)
+		at++;
+	return at;
+}
+
+/* "205 7f3c00000000-7f3c00040000 ", "memfd ", "module ": what a name begins with. */
+static size_t put_prefix(enum census_by by, const struct census_row *row,
+			 const struct census_label *l, char *out, size_t size)
+{
+	int n = 0;
+
+	if (by == CENSUS_BY_MAPPING)
+		n = snprintf(out, size, "%" PRIu32 " %" PRIx64 "-%" PRIx64 " ", l->pid, row->start,
+			     row->end);
+	n += snprintf(out + n, size - (size_t)n, "%s%s", l->kind ? l->kind : "",
+		      l->kind && l->name && *l->name ? " " : "");
+	return (size_t)n;
+}
+
 /* "memfd buffers", "drive (123)", "module leaky": cleaned, since programs choose such names. */
 static void name_row(const struct census_report *c, enum census_by by, const struct census_row *row,
 		     char *out, size_t size)
 {
 	struct census_label l = {0};
-	char raw[512];
-	int n;
+	char before[128], after[64], pid[16] = "", name[512] = "";
+	size_t room;
 
 	c->label(c->ctx, by, row->id, &l);
-	n = snprintf(raw, sizeof(raw), "%s%s%s", l.kind ? l.kind : "",
-		     l.kind && l.name && *l.name ? " " : "", l.name ? l.name : "");
-	if (n < (int)sizeof(raw))
-		n += snprintf(raw + n, sizeof(raw) - (size_t)n, "%s%s",
-			      l.hugetlb ? " (hugetlb)" : "", l.deleted ? " (deleted)" : "");
-	if (l.pid && n < (int)sizeof(raw))
-		snprintf(raw + n, sizeof(raw) - (size_t)n, " (%" PRIu32 ")", l.pid);
-	units_clean(raw, sizeof(raw), out, size);
+	room = put_prefix(by, row, &l, before, sizeof(before));
+	if (l.pid && by != CENSUS_BY_MAPPING)
+		snprintf(pid, sizeof(pid), " (%" PRIu32 ")", l.pid);
+	room += (size_t)snprintf(after, sizeof(after), "%s%s%s", l.hugetlb ? " (hugetlb)" : "",
+				 l.deleted ? " (deleted)" : "", pid);
+	room = room + 3 < NAME ? NAME - room : 3;
+	if (l.name)
+		units_clean(l.name, strlen(l.name), name, sizeof(name));
+	if (strlen(name) <= room)
+		snprintf(out, size, "%s%s%s", before, name, after);
+	else
+		snprintf(out, size, "%s...%s%s", before, last_part(name, room - 3), after);
+}
+
+static void put_table_head(FILE *to, enum census_by by)
+{
+	fprintf(to, "\n%10s %9s %10s  by %s%s\n", "pins", "folios", "unmovable", census_by_name(by),
+		by == CENSUS_BY_MAPPING ? ": process, addresses, object" : "");
+}
+
+/* Names come from the records of a pinleak that was there when pages were pinned. */
+static void put_advice(FILE *to, const struct census_table *t)
+{
+	for (size_t i = 0; i < t->nr; i++)
+		if (!t->rows[i].id) {
+			fprintf(to,
+				"  Who pins from now on is recorded by: pinleak watch --track always\n");
+			return;
+		}
 }
 
 static void put_table(const struct render *r, const struct census_report *c, enum census_by by,
@@ -49,49 +105,76 @@ static void put_table(const struct render *r, const struct census_report *c, enu
 	char name[512], line[128];
 	size_t shown = t->nr <= most + 1 ? t->nr : most; /* not "1 more" where it would fit */
 
-	fprintf(r->to, "\n%10s %9s %10s  by %s\n", "pins", "folios", "unmovable",
-		census_by_name(by));
+	put_table_head(r->to, by);
 	for (size_t i = 0; i < t->nr; i++) {
 		if (i < shown) {
 			name_row(c, by, &t->rows[i], name, sizeof(name));
-			snprintf(line, sizeof(line), "%.*s", NAME, name);
-			put_sum(r->to, &t->rows[i].sum, line);
+			put_sum(r->to, &t->rows[i].sum, name);
 			continue;
 		}
 		rest.pins += t->rows[i].sum.pins;
 		rest.folios += t->rows[i].sum.folios;
 		rest.bytes += t->rows[i].sum.bytes;
 	}
-	if (!rest.folios)
-		return;
-	snprintf(line, sizeof(line), "%zu%s more", t->nr - shown, t->others.folios ? "+" : "");
-	put_sum(r->to, &rest, line);
+	if (rest.folios) {
+		snprintf(line, sizeof(line), "%zu%s more", t->nr - shown,
+			 t->others.folios ? "+" : "");
+		put_sum(r->to, &rest, line);
+	}
+	if (!c->tracked && (by == CENSUS_BY_DRIVER || by == CENSUS_BY_SITE))
+		put_advice(r->to, t);
+}
+
+static bool is_empty(const struct census_table *t)
+{
+	return !t->nr && !t->others.folios;
 }
 
 static void put_head(const struct render *r, const struct census_report *c)
 {
 	const struct census_sum *all = &c->census->all;
 	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM], memory[UNITS_ROOM];
+	char first[160], second[160], whose[32] = "";
 
-	fprintf(r->to, "%s pins on %s folios: %s of %s cannot be moved (%.1f %%)\n",
-		units_count((int64_t)all->pins, pins), units_count((int64_t)all->folios, folios),
-		units_bytes((double)all->bytes, bytes), units_bytes((double)c->memory, memory),
-		c->memory ? 100.0 * (double)all->bytes / (double)c->memory : 0.0);
-	fprintf(r->to, "  %s pages looked at in %.2f s", units_count((int64_t)c->looked, folios),
-		c->seconds);
-	fprintf(r->to, "; the kernel counts %s pins outstanding\n",
-		units_count(c->outstanding, pins));
+	if (c->pid)
+		snprintf(whose, sizeof(whose), " of process %" PRIu32, c->pid);
+	snprintf(first, sizeof(first),
+		 "%s pins on %s folios%s:", units_count((int64_t)all->pins, pins),
+		 units_count((int64_t)all->folios, folios), whose);
+	snprintf(second, sizeof(second), "%s of %s cannot be moved (%.1f %%)",
+		 units_bytes((double)all->bytes, bytes), units_bytes((double)c->memory, memory),
+		 c->memory ? 100.0 * (double)all->bytes / (double)c->memory : 0.0);
+	put_two(r->to, first, second);
+	snprintf(first, sizeof(first), "  %s pages looked at in %.2f s;",
+		 units_count((int64_t)c->looked, folios), c->seconds);
+	snprintf(second, sizeof(second), "the kernel counts %s pins outstanding",
+		 units_count(c->outstanding, pins));
+	put_two(r->to, first, second);
+}
+
+/* "64 pins on 64 folios, 256 KiB"; of folios without pins the folios. Returns out. */
+static const char *sum_text(const struct census_sum *s, char *out, size_t size)
+{
+	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM];
+
+	units_count((int64_t)s->pins, pins);
+	units_count((int64_t)s->folios, folios);
+	units_bytes((double)s->bytes, bytes);
+	if (s->pins)
+		snprintf(out, size, "%s pins on %s folios, %s", pins, folios, bytes);
+	else
+		snprintf(out, size, "%s folios, %s", folios, bytes);
+	return out;
 }
 
 /* What is worth a line only when there is some of it. */
-static void put_odd(const struct render *r, const char *what, const struct census_sum *s)
+static void put_odd(const struct render *r, const struct census_sum *s, const char *what)
 {
-	char folios[UNITS_ROOM], bytes[UNITS_ROOM];
+	char sum[128], line[160];
 
+	snprintf(line, sizeof(line), "  %s:", sum_text(s, sum, sizeof(sum)));
 	if (s->folios)
-		fprintf(r->to, "  %s on %s folios, %s\n", what,
-			units_count((int64_t)s->folios, folios),
-			units_bytes((double)s->bytes, bytes));
+		put_two(r->to, line, what);
 }
 
 static void put_agreement(const struct render *r, const struct agreement *a)
@@ -113,44 +196,79 @@ static void put_agreement(const struct render *r, const struct agreement *a)
 		units_count((int64_t)a->unattributed, n));
 }
 
+static void put_holder(const struct render *r, const struct census_holder *h)
+{
+	char line[160], fd[32] = ", mapped", clean[74];
+
+	if (h->fd >= 0)
+		snprintf(fd, sizeof(fd), ", fd %" PRId32, h->fd);
+	if (h->comm)
+		snprintf(line, sizeof(line), "%s%s%s of %s (%" PRIu32 ")%s", h->kind,
+			 *h->what ? " " : "", h->what, h->comm, h->pid, fd);
+	else
+		snprintf(line, sizeof(line), "%s %s%s", h->kind, h->what,
+			 h->in_use ? ", in use" : "");
+	units_clean(line, sizeof(line), clean, sizeof(clean));
+	fprintf(r->to, "      %s\n", clean);
+}
+
 static void put_holders(const struct render *r, const struct census_second *s)
 {
-	char line[160], clean[160];
-
-	for (size_t i = 0; i < s->nr_holders && i < SHORT; i++) {
-		const struct census_holder *h = &s->holders[i];
-
-		if (h->comm)
-			snprintf(line, sizeof(line), "%s %s of %s (%" PRIu32 "), fd %" PRId32,
-				 h->kind, h->what, h->comm, h->pid, h->fd);
-		else
-			snprintf(line, sizeof(line), "%s %s%s", h->kind, h->what,
-				 h->in_use ? ", in use" : "");
-		units_clean(line, sizeof(line), clean, sizeof(clean));
-		fprintf(r->to, "      %.73s\n", clean);
-	}
+	for (size_t i = 0; i < s->nr_holders && i < SHORT; i++)
+		put_holder(r, &s->holders[i]);
 	if (s->nr_holders > SHORT)
 		fprintf(r->to, "      and %zu more: --json\n", s->nr_holders - SHORT);
 }
 
-static void put_second(const struct render *r, const struct census_second *s)
+static void put_evidence(const struct render *r, const char *evidence, const struct census_sum *s)
+{
+	char sum[128];
+
+	render_error(r, ERROR_DRIVERS_LEAKING_LOCKED_PAGES);
+	fprintf(r->to, "  evidence %s: %s\n", evidence, sum_text(s, sum, sizeof(sum)));
+}
+
+static void put_pinned(const struct render *r, const struct census_second *s)
 {
 	if (census_is_orphaned(s)) {
-		put_odd(r, "error 729, evidence orphaned: pins", &s->pinned);
+		put_evidence(r, "orphaned", &s->pinned);
 		render_wrap(r->to, 4,
 			    "No process maps them, and no open file could hold them: a driver "
-			    "leaks. Which one cannot be told afterwards; of these that can pin:");
+			    "leaks. Which one cannot be told afterwards.");
+		if (s->nr_holders)
+			fprintf(r->to, "    Loaded modules that can pin:\n");
 		put_holders(r, s);
 	} else if (s->pinned.folios) {
-		put_odd(r, "mapped by nobody, still after the grace time: pins", &s->pinned);
-		fprintf(r->to, "    which these could hold, rightly or not:\n");
+		put_odd(r, &s->pinned, "mapped by nobody, still after the grace time");
+		fprintf(r->to, "    These could hold them, rightly or not:\n");
 		put_holders(r, s);
 	}
-	if (census_is_unexplained(s))
-		put_odd(r, "error 729, unexplained reference: plain references", &s->referenced);
-	else if (s->referenced.folios > s->explained.folios)
-		put_odd(r, "not pinned, mapped by nobody, and still referenced: pages",
-			&s->referenced);
+}
+
+static void put_referenced(const struct render *r, const struct census_second *s)
+{
+	struct census_sum left = {.folios = s->referenced.folios - s->explained.folios,
+				  .bytes = s->referenced.bytes - s->explained.bytes};
+
+	if (!census_is_unexplained(s)) {
+		put_odd(r, &left, "not pinned, mapped by nobody, still referenced");
+		return;
+	}
+	put_evidence(r, "unexplained-reference", &left);
+	render_wrap(r->to, 4,
+		    "Not pinned; no process maps them, and no open file, pipe or socket could hold "
+		    "them: plain references (get_user_pages) were not given back.");
+}
+
+static void put_proved(const struct render *r, uint64_t proved)
+{
+	char pins[UNITS_ROOM];
+
+	if (!proved)
+		return;
+	render_error(r, ERROR_DRIVERS_LEAKING_LOCKED_PAGES);
+	fprintf(r->to, "  %s pins are proved to be leaked, by the pinleak that tracks\n",
+		units_count((int64_t)proved, pins));
 }
 
 void render_census_text(const struct render *r, const struct census_report *c, enum census_by by)
@@ -159,21 +277,25 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 						     CENSUS_BY_OBJECT};
 
 	put_head(r, c);
-	put_odd(r, "mapped by no process: pins", &c->census->unmapped);
-	put_odd(r, "where memory must stay movable: pins", &c->census->must_move);
-	put_odd(r, "more released than taken: a count below zero", &c->census->negative);
-	put_odd(r, "more than 1,024 references, which are no pins,", &c->census->many_refs);
+	put_odd(r, &c->census->unmapped, "mapped by no process");
+	put_odd(r, &c->census->must_move, "where memory must stay movable");
+	put_odd(r, &c->census->negative, "a count below zero, more was released than taken");
+	put_odd(r, &c->census->many_refs, "1,024 references and more, which are no pins");
 	put_agreement(r, c->agreement);
-	if (c->second)
-		put_second(r, c->second);
-	if (!c->census->all.folios)
-		return;
-	if (by != CENSUS_BYS) {
-		put_table(r, c, by, CENSUS_ROWS);
-		return;
+	put_proved(r, c->proved);
+	if (c->second) {
+		put_pinned(r, c->second);
+		put_referenced(r, c->second);
 	}
-	for (size_t i = 0; i < sizeof(most_wanted) / sizeof(*most_wanted); i++)
-		put_table(r, c, most_wanted[i], SHORT);
+	for (size_t i = 0; by == CENSUS_BYS && i < sizeof(most_wanted) / sizeof(*most_wanted); i++)
+		if (!is_empty(&c->census->by[most_wanted[i]]))
+			put_table(r, c, most_wanted[i], SHORT);
+	if (by == CENSUS_BYS)
+		return;
+	if (is_empty(&c->census->by[by]))
+		fprintf(r->to, "  nothing to show by %s\n", census_by_name(by));
+	else
+		put_table(r, c, by, CENSUS_ROWS);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../core/errors.h"
 #include "../core/units.h"
 
 #define NS_PER_S 1000000000LL
@@ -89,6 +90,14 @@ bool render_node(const struct snap_owner *o, char *out, size_t size)
 	units_clean(o->node, sizeof(o->node), name, sizeof(name));
 	snprintf(out, size, "/dev/%s", name);
 	return o->node[0];
+}
+
+void render_error(const struct render *r, uint32_t code)
+{
+	const struct error_info *e = error_by_code(code);
+
+	fprintf(r->to, "%serror %u (0x%X) %s%s\n", r->colour ? RENDER_RED : "", e->code, e->code,
+		e->name, r->colour ? RENDER_PLAIN : "");
 }
 
 void render_wrap(FILE *to, int indent, const char *text)

@@ -9,6 +9,10 @@
 
 #include "../core/report.h"
 
+/* Escape sequences, for where colour is set. */
+#define RENDER_RED   "\033[1;31m"
+#define RENDER_PLAIN "\033[0m"
+
 /* The context of both reporters; it belongs to the caller. */
 struct render {
 	FILE *to;
@@ -45,6 +49,9 @@ size_t render_stack(const struct pl_site *site, char (*frames)[RENDER_FRAME]);
 
 /* The finding's driver as it was at its first pin or release; NULL when it is not known. */
 const struct snap_driver *render_module(const struct finding *f);
+
+/* "error 729 (0x2D9) ERROR_DRIVERS_LEAKING_LOCKED_PAGES" and the end of the line. */
+void render_error(const struct render *r, uint32_t code);
 
 /* Prints a text in lines of less than 80 columns, each indented. */
 void render_wrap(FILE *to, int indent, const char *text);

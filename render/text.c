@@ -7,9 +7,7 @@
 #include "../core/units.h"
 #include "render.h"
 
-#define RED    "\033[1;31m"
 #define YELLOW "\033[33m"
-#define PLAIN  "\033[0m"
 
 #define PROCESSES 3 /* shown of a verdict */
 #define PATHS	  2
@@ -50,7 +48,7 @@ static void on_suspicion(void *ctx, const struct report_suspicion *s)
 
 	stamp(r, s->now_ns);
 	fprintf(r->to, "%ssuspicion:%s %s: %s%s pins in %.0f s\n", paint(r, YELLOW),
-		paint(r, PLAIN),
+		paint(r, RENDER_PLAIN),
 		s->pins < 0 ? "more pins are released than were taken"
 			    : "pinned pages do not come back",
 		s->pins < 0 ? "" : "+", units_count(s->pins, pins), s->span_s);
@@ -223,8 +221,8 @@ static void put_update(const struct render *r, const struct report_verdict *v)
 
 	render_driver(v->finding->driver, driver, sizeof(driver));
 	fprintf(r->to, "%serror 729%s goes on: %s, %s\n           now %s pins, %s lost",
-		paint(r, RED), paint(r, PLAIN), driver, evidence_name(v->finding->evidence),
-		units_count((int64_t)v->finding->pins, pins),
+		paint(r, RENDER_RED), paint(r, RENDER_PLAIN), driver,
+		evidence_name(v->finding->evidence), units_count((int64_t)v->finding->pins, pins),
 		units_bytes((double)v->finding->bytes, bytes));
 	if (finding_wrong(v->finding))
 		fprintf(r->to, ", %s wrong releases",
@@ -237,14 +235,12 @@ static void put_update(const struct render *r, const struct report_verdict *v)
 
 static void put_verdict(const struct render *r, const struct report_verdict *v)
 {
-	const struct error_info *e = error_by_code(ERROR_DRIVERS_LEAKING_LOCKED_PAGES);
 	const struct finding *f = v->finding;
 	char driver[128], pins[UNITS_ROOM];
 
 	render_driver(f->driver, driver, sizeof(driver));
-	fprintf(r->to, "%serror %u (0x%X) %s%s\n", paint(r, RED), e->code, e->code, e->name,
-		paint(r, PLAIN));
-	fprintf(r->to, "  driver   %s%s%s\n", paint(r, RED), driver, paint(r, PLAIN));
+	render_error(r, ERROR_DRIVERS_LEAKING_LOCKED_PAGES);
+	fprintf(r->to, "  driver   %s%s%s\n", paint(r, RENDER_RED), driver, paint(r, RENDER_PLAIN));
 	put_module(r, f);
 	fprintf(r->to, "  evidence %s\n", evidence_text(f->evidence));
 	fprintf(r->to, "  cause    %s; severity %s\n", cause_name(finding_cause(f)),
@@ -279,7 +275,7 @@ static void on_held(void *ctx, const struct report_held *h)
 	char pins[UNITS_ROOM], rise[UNITS_ROOM];
 
 	stamp(r, h->now_ns);
-	fprintf(r->to, "%sheld:%s %s\n", paint(r, YELLOW), paint(r, PLAIN),
+	fprintf(r->to, "%sheld:%s %s\n", paint(r, YELLOW), paint(r, RENDER_PLAIN),
 		h->remains ? "pins are left that somebody may rightly hold"
 			   : "a process keeps pinning, and still holds what it pinned");
 	put_process(r, k->owner);
@@ -333,7 +329,7 @@ static void on_loss(void *ctx, const struct report_loss *l)
 
 	stamp(r, l->now_ns);
 	fprintf(r->to, "%sloss:%s error %u ERROR_INSUFFICIENT_BUFFER, not everything was seen\n",
-		paint(r, YELLOW), paint(r, PLAIN), ERROR_INSUFFICIENT_BUFFER);
+		paint(r, YELLOW), paint(r, RENDER_PLAIN), ERROR_INSUFFICIENT_BUFFER);
 	put_losses(r, l);
 	fflush(r->to);
 }
@@ -387,9 +383,9 @@ static void on_summary(void *ctx, const struct report_summary *s)
 		units_clean(l->driver, PL_SYM, b.driver, sizeof(b.driver));
 		render_driver(&b, driver, sizeof(driver));
 		fprintf(r->to, "  %serror 729%s %s leaks: %s %s, %s proved lost (%s)\n",
-			paint(r, RED), paint(r, PLAIN), driver, units_count((int64_t)l->pins, pins),
-			l->plain ? "references" : "pins", units_bytes((double)l->bytes, bytes),
-			evidence_name(l->evidence));
+			paint(r, RENDER_RED), paint(r, RENDER_PLAIN), driver,
+			units_count((int64_t)l->pins, pins), l->plain ? "references" : "pins",
+			units_bytes((double)l->bytes, bytes), evidence_name(l->evidence));
 		if (l->wrong)
 			fprintf(r->to, "            %s wrong releases\n",
 				units_count((int64_t)l->wrong, pins));

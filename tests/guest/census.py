@@ -7,14 +7,20 @@ same memory with other means (oracle.py). Runs in the guest, once a kernel.
 import contextlib
 import ctypes
 import glob
+import json
 import mmap
 import os
+import pty
 import re
+import subprocess
+import tempfile
+import threading
 
 import memory
 from compare import (agreed, assert_new, census, census_folios, heads, make_calm, once, oracle,
                        write)
-from harness import PINLEAK, ROOT, Skip, read, run, sh, tests_of
+from harness import (DRIVE, PINLEAK, ROOT, Skip, Watch, drive, load, man_examples, read, run,
+                     run_example, sh, tests_of)
 from memory import CLOSE, HOLD, KEEP_ONE, PAGE, Device, Memory, Pipe, hugetlb_pool
 
 THP = "/sys/kernel/mm/transparent_hugepage"
@@ -295,6 +301,172 @@ def test_a_thousand_plain_references_to_a_small_page_look_like_a_pin():
         pipe.refer(large.address, 2000)
         assert_new(before, {})
     assert_new(before, {})
+
+
+# ---- what people read -----------------------------------------------------------------------
+
+TABLES = "driver site process object mapping cgroup size node zone".split()
+
+
+def text(*args, status=0):
+    """What a census prints, which must be UTF-8 in lines of less than 80 columns."""
+    r = subprocess.run([PINLEAK, "census", "--grace", "0", *map(str, args)], capture_output=True,
+                       check=False)
+    out = r.stdout.decode("utf-8")
+    assert r.returncode == status and not r.stderr, (r.returncode, out, r.stderr)
+    wide = [line for line in out.splitlines() if len(line.encode()) >= 80]
+    assert not wide, wide
+    return out
+
+
+def leak(pages):
+    drive("--pages", pages, "close")
+
+
+def test_long_names_fit_into_tables_and_keep_their_end():
+    fd = os.memfd_create("é" * 100 + "-the-end")
+    os.ftruncate(fd, 8 * PAGE)
+    m = Memory(8 * PAGE, mmap.MAP_SHARED, fd)
+    with Device() as d:
+        d.pin_all(m)
+        for table in TABLES:
+            out = text("--by", table)
+            assert f"  by {table}" in out, out
+            if table in ("object", "mapping"):
+                assert re.search(r"memfd \.\.\..*the-end$", out, re.M), out
+        addresses = f"{os.getpid()} {m.address:x}-{m.address + m.size:x} memfd ..."
+        assert addresses in text("--by", "mapping"), text("--by", "mapping")
+        text()
+    m.unmap()
+    os.close(fd)
+
+
+def test_tables_of_nothing_are_not_printed():
+    load("leaky")
+    leak(16)
+    assert not census()["by_process"]["rows"], "somebody has pinned pages mapped"
+    out = text()
+    assert "by object" in out and "by process" not in out, out
+    for table in "process", "mapping":
+        out = text("--by", table)
+        assert out.endswith(f"  nothing to show by {table}\n") and "unmovable" not in out, out
+
+
+def test_what_is_leaked_is_told_with_its_error_and_its_numbers():
+    load("leaky")
+    leak(16)
+    o = census()["second_look"]
+    assert o["evidence"] == "orphaned", o
+    out = text("--fail", status=1)
+    assert "error 729 (0x2D9) ERROR_DRIVERS_LEAKING_LOCKED_PAGES\n" in out, out
+    assert f"  evidence orphaned: {o['pinned']['pins']:,} pins on " in out, out
+    assert "\n      module leaky\n" in out, out
+    text("--fail", "--pid", os.getpid())  # only its own pages are looked at, and they are mapped
+
+
+def test_a_process_that_is_not_there_is_wrong_usage_and_so_is_a_thread():
+    r = subprocess.run([PINLEAK, "census", "--pid", "4000000"], capture_output=True, text=True)
+    assert r.returncode == 2 and not r.stdout, r
+    assert r.stderr.startswith("pinleak census: --pid 4000000: there is no such process\n"
+                               "  error 87 ERROR_INVALID_PARAMETER"), r.stderr
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    r = subprocess.run([PINLEAK, "census", "--pid", str(thread.native_id)], capture_output=True,
+                       text=True)
+    done.set()
+    thread.join()
+    assert r.returncode == 2 and f": a thread of process {os.getpid()}\n" in r.stderr, r
+
+
+def test_what_one_process_has_mapped_is_shown_alone():
+    m = memory.small(5)
+    with Device() as d:
+        d.pin_all(m)
+        out = text("--pid", os.getpid())
+        assert out.startswith(f"5 pins on 5 folios of process {os.getpid()}: 20.0 KiB of "), out
+        out = text("--pid", 1)
+        assert out.startswith("0 pins on 0 folios of process 1:") and "by " not in out, out
+
+
+def test_how_to_get_names_is_told_while_nobody_tracks():
+    advice = "pinleak watch --track always"
+    load("leaky")
+    leak(16)
+    for table in "driver", "site":
+        assert advice in text("--by", table)
+    assert advice in text() and advice not in text("--by", "object")
+    with Watch("--track", "always", grace="300ms") as w:
+        leak(24)
+        w.verdict(pins=24)
+        out = text("--fail", status=1)
+        assert advice not in out and "  module leaky\n" in out, out
+        assert "  24 pins are proved to be leaked, by the pinleak that tracks\n" in out, out
+
+
+def in_a_terminal(**env):
+    """What a census writes to a terminal: standard output and standard error."""
+    ours, theirs = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm"} | env
+    p = subprocess.Popen([PINLEAK, "census", "--grace", "0"], stdout=theirs, stderr=theirs, env=env)
+    os.close(theirs)
+    out = b""
+    with contextlib.suppress(OSError):  # the other end has gone
+        while chunk := os.read(ours, 65536):
+            out += chunk
+    os.close(ours)
+    assert p.wait() == 0, out
+    return out.decode()
+
+
+def test_colours_are_for_terminals_that_want_them():
+    load("leaky")
+    leak(16)
+    assert "\x1b[1;31merror 729 (0x2D9)" in in_a_terminal()
+    for plain in {"NO_COLOR": "1"}, {"TERM": "dumb"}:
+        out = in_a_terminal(**plain)
+        assert "\nerror 729 (0x2D9)" in out and "\x1b" not in out, out
+
+
+# ---- the man page ---------------------------------------------------------------------------
+
+def check_example(line, place, pid):
+    """What a line of the page has to do while process test-driver holds a huge page."""
+    r = run_example(line, place)
+    assert r.returncode == 0, (line, r)
+    if "--pid" in line:
+        assert re.match(rf"512 pins on 1 folios of process {pid}:", r.stdout), (line, r)
+    elif "--folios" in line:
+        huge = [f.pfn for f in census_folios().values() if f.pages >= 512]
+        assert sorted(json.loads(o)["pfn"] for o in r.stdout.splitlines()) == sorted(huge) != [], r
+    elif "jq" in line:
+        assert int(r.stdout) == census()["unmapped"]["bytes"] > 0, (line, r)
+    elif "--verify" in line:
+        assert "no pinleak tracks now" in r.stderr, (line, r)
+    else:
+        assert " pins on " in r.stdout and "unmovable" in r.stdout, (line, r)
+
+
+def test_the_examples_of_the_man_page_do_what_they_say():
+    load("leaky")
+    leak(16)
+    place, lines = tempfile.mkdtemp(), man_examples("pinleak-census.1")
+    failing = [line for line in lines if "--fail" in line]
+    assert len(lines) >= 6 and failing, lines
+    os.symlink(os.path.abspath(DRIVE), os.path.join(place, "test-driver"))
+    p = subprocess.Popen([os.path.join(place, "test-driver"), "--thp", "--pages", "512", "--hold",
+                          "100", "hold"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert "holding" in p.stdout.readline()
+        for line in lines:
+            if line not in failing:
+                check_example(line, place, p.pid)
+    finally:
+        p.kill()
+        p.communicate()
+    for line in failing:
+        r = run_example(line, place)
+        assert r.returncode == 1 and "evidence orphaned" in r.stdout, (line, r)
 
 
 if __name__ == "__main__":

@@ -147,6 +147,20 @@ def validate(objects, _cache={}):
             raise AssertionError(f"schema: {e.message} in {json.dumps(o)[:400]}")
 
 
+def man_examples(page):
+    """The command lines of root's that a man page shows, as a shell gets them."""
+    lines = re.findall(r"^\.Dl # (.*)$", read(os.path.join(ROOT, "man", page)), re.M)
+    assert lines, f"{page} has no examples"
+    return [line.replace(r"\(dq", '"').replace(r"\(aq", "'").replace(r"\-", "-") for line in lines]
+
+
+def run_example(line, place, **env):
+    """Runs a line in a directory that has what it names, with our pinleak in PATH."""
+    path = f"{os.path.dirname(PINLEAK)}:{os.environ['PATH']}"
+    return subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "PATH": path, **env}, check=False)
+
+
 def assert_balanced(w):
     """What the hooks saw is what the kernel counted, both ways."""
     books = w.summary["loss"]["books"]

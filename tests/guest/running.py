@@ -9,17 +9,16 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
 
-from harness import DRIVE, PINLEAK, ROOT, drive, leaked, load, outstanding, run, sh, tests_of, validate
+from harness import (DRIVE, PINLEAK, ROOT, drive, leaked, load, man_examples, outstanding, run,
+                     run_example, sh, tests_of, validate)
 
 WORK = tempfile.mkdtemp()
 
@@ -644,26 +643,20 @@ def test_nothing_stays_attached():
 
 def test_the_examples_of_the_man_page_do_what_they_say():
     """Each line that the page shows is run, in a directory that has what it names."""
-    with open(os.path.join(ROOT, "man/pinleak-run.1"), encoding="utf-8") as f:
-        lines = re.findall(r"^\.Dl # (.*)$", f.read(), re.M)
+    lines = man_examples("pinleak-run.1")
     load("leaky")
     place = tempfile.mkdtemp(dir=WORK)
-    driver = os.path.join(place, "test-driver")
-    shutil.copy(script("test-driver", f"#!/bin/sh\nexec {DRIVE} ${{1:+async:3000}} ${{1-keep-one}}\n"
-                       .replace("${1-keep-one}", "${1:-keep-one}").replace("${1:-keep-one}", "$LEAK")),
-                driver)
-    os.chmod(driver, os.stat(driver).st_mode | stat.S_IXUSR)
+    script(os.path.join(place, "test-driver"), "#!/bin/sh\ncase $1 in --async) set -- async:3000;; "
+           f"*) set --;; esac\nexec {DRIVE} $1 $LEAK\n")
     with open(os.path.join(place, "Makefile"), "w", encoding="ascii") as f:
         f.write("check: one two\none two:\n\t./test-driver\n")
-    path = f"{os.path.dirname(PINLEAK)}:{os.environ['PATH']}"
     want = {  # what each has to end with: when the driver leaks a pin, and when it does not
         "--allow": (0, 0), "--grace": (99, 0), "--json": (0, 0), "make": (99, 0), "": (99, 0)}
     assert len(lines) >= 5, lines
     for line in lines:
         leaky, right = next(v for k, v in want.items() if k in line)
         for shape, status in ("keep-one", leaky), ("use", right):
-            p = subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, timeout=120,
-                               env={**os.environ, "PATH": path, "LEAK": shape}, check=False)
+            p = run_example(line, place, LEAK=shape)
             assert p.returncode == status, (line, shape, p.returncode, p.stdout, p.stderr)
             if "--json" in line:
                 o = json.loads(p.stdout.splitlines()[-1])
