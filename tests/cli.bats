@@ -113,7 +113,7 @@ END
 }
 
 @test "an option without its value is refused" {
-	for option in interval for track level grace settle table-size omit-hook; do
+	for option in interval for track level grace settle references table-size omit-hook; do
 		refused watch "--$option"
 		[[ $stderr == *"--$option needs a value"* ]]
 	done
@@ -128,6 +128,7 @@ END
 	refused watch --json=yes
 	refused watch --samples=
 	refused doctor --json=1
+	refused run --references=1m -- true
 }
 
 @test "an abbreviated option is refused: a later one could be meant" {
@@ -153,6 +154,8 @@ END
 		refused watch --settle "$value"
 	done
 	refused watch --grace -1s
+	refused watch --references -1s
+	"$pinleak" watch --references 0 --help >/dev/null
 }
 
 @test "times that make sense are taken" {
@@ -195,6 +198,7 @@ END
 	local evil=($'\e]0;x\a' $'two\nlines' $'\r\e[2K' $'\u009b31m' $'\xff\xfe' $'\u202egnp' $'tab\t' "$long")
 	for arg in "${evil[@]}"; do
 		for way in "" "watch" "watch --" "watch --interval" "watch --track" "watch --table-size" \
+			"watch --references" "census" "census --by" "census --pid" "census --grace" \
 			"watch --omit-hook" "run --grace" "run --level" "run --allow" "run --error-exitcode" \
 			"run --table-size" "doctor" "doctor --btf" "explain" "explain --"; do
 			status=0
@@ -785,6 +789,15 @@ END
 	done
 }
 
+@test "a census of a process that is not there is refused, with or without root" {
+	for run in "" nobody; do
+		run --separate-stderr $run "$pinleak" census --pid 4194304
+		[ "$status" -eq 2 ]
+		[ -z "$output" ]
+		[[ $stderr == "pinleak census: --pid 4194304: there is no such process"*"error 87 "* ]]
+	done
+}
+
 @test "a census takes no arguments, and no values for what needs none" {
 	refused census now
 	refused census --json now
@@ -846,6 +859,12 @@ completes() {
 	[ "$(completes watch --level =  | paste -sd ' ')" = 'deep light' ]
 	[ "$(completes explain 7)" = 729 ]
 	[ "$(completes run --level d)" = deep ]
+	[ "$(completes census --by m)" = mapping ]
+	[ "$(completes census --by = z)" = zone ]
+	[[ $'\n'$(completes census --pid $$)$'\n' == *$'\n'"$$"$'\n'* ]]
+	[ -z "$(completes watch --references '')" ]
+	[ "$(completes run --references --er)" = --error-exitcode ]
+	[ "$(completes run --references -- fals | uniq)" = false ]
 	[ "$(completes run --json --er)" = --error-exitcode ]
 	[ "$(completes run --grace 2s -- fals | uniq)" = false ]
 	[ "$(completes run fals | uniq)" = false ]
