@@ -113,7 +113,7 @@ static void put_agreement(const struct render *r, const struct agreement *a)
 		units_count((int64_t)a->unattributed, n));
 }
 
-static void put_holders(const struct render *r, const struct census_second *s)
+static void put_holders(const struct render *r, const struct census_report *s)
 {
 	char line[160], clean[160];
 
@@ -133,18 +133,20 @@ static void put_holders(const struct render *r, const struct census_second *s)
 		fprintf(r->to, "      and %zu more: --json\n", s->nr_holders - SHORT);
 }
 
-static void put_second(const struct render *r, const struct census_second *s)
+static void put_second(const struct render *r, const struct census_report *c)
 {
+	const struct census_second *s = c->second;
+
 	if (census_is_orphaned(s)) {
 		put_odd(r, "error 729, evidence orphaned: pins", &s->pinned);
 		render_wrap(r->to, 4,
 			    "No process maps them, and no open file could hold them: a driver "
 			    "leaks. Which one cannot be told afterwards; of these that can pin:");
-		put_holders(r, s);
+		put_holders(r, c);
 	} else if (s->pinned.folios) {
 		put_odd(r, "mapped by nobody, still after the grace time: pins", &s->pinned);
 		fprintf(r->to, "    which these could hold, rightly or not:\n");
-		put_holders(r, s);
+		put_holders(r, c);
 	}
 	if (census_is_unexplained(s))
 		put_odd(r, "error 729, unexplained reference: plain references", &s->referenced);
@@ -165,7 +167,7 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 	put_odd(r, "more than 1,024 references, which are no pins,", &c->census->many_refs);
 	put_agreement(r, c->agreement);
 	if (c->second)
-		put_second(r, c->second);
+		put_second(r, c);
 	if (!c->census->all.folios)
 		return;
 	if (by != CENSUS_BYS) {
@@ -233,7 +235,7 @@ static json_t *agreement_object(const struct agreement *a)
 			 "unattributed_pins", (json_int_t)a->unattributed);
 }
 
-static json_t *holders_array(const struct census_second *s)
+static json_t *holders_array(const struct census_report *s)
 {
 	json_t *a = json_array();
 
@@ -243,6 +245,7 @@ static json_t *holders_array(const struct census_second *s)
 			json_pack("{s:s, s:o, s:o}", "kind", h->kind, "name",
 				  json_text_or_null(h->what), "comm", json_text_or_null(h->comm));
 
+		json_object_set_new(o, "driver", json_text_or_null(h->driver));
 		json_object_set_new(o, "pid", h->comm ? json_integer(h->pid) : json_null());
 		json_object_set_new(o, "fd", h->fd >= 0 ? json_integer(h->fd) : json_null());
 		json_object_set_new(o, "in_use", json_boolean(h->comm || h->in_use));
@@ -261,14 +264,14 @@ static json_t *second_object(const struct census_second *s)
 		evidence = "orphaned";
 	else if (census_is_unexplained(s))
 		evidence = "unexplained-reference";
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o}", "evidence",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b}", "evidence",
 			 json_text_or_null(evidence), "error",
 			 evidence ? json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES) : json_null(),
 			 "pinned", json_sum(&s->pinned), "referenced", json_sum(&s->referenced),
 			 "explained", json_sum(&s->explained), "pins_could_be_held",
 			 s->pins_could_be_held, "references_could_be_held",
 			 s->references_could_be_held, "queues_known", s->queues_known,
-			 "batches_emptied", s->drained, "holders", holders_array(s));
+			 "batches_emptied", s->drained);
 }
 
 void render_census_json(const struct render *r, const struct census_report *c)
@@ -289,6 +292,7 @@ void render_census_json(const struct render *r, const struct census_report *c)
 	json_object_set_new(o, "verify", agreement_object(c->agreement));
 	json_object_set_new(o, "proved", json_integer((json_int_t)c->proved));
 	json_object_set_new(o, "second_look", second_object(c->second));
+	json_object_set_new(o, "holders", holders_array(c));
 	for (int by = 0; by < CENSUS_BYS; by++) {
 		snprintf(key, sizeof(key), "by_%s", census_by_name((enum census_by)by));
 		json_object_set_new(o, key, table_object(c, (enum census_by)by));
