@@ -132,7 +132,7 @@ static void decode_small(const struct pl_scan_layout *l, const struct pl_found *
 static void decode_flags(const struct scan *s, const struct pl_scan_layout *l, uint64_t flags,
 			 struct folio *out)
 {
-	out->node = (uint8_t)(flags >> s->node_shift & ((1ULL << s->node_bits) - 1));
+	out->node = (uint16_t)(flags >> s->node_shift & ((1ULL << s->node_bits) - 1));
 	out->zone = (uint8_t)(flags >> s->zone_shift & ((1ULL << s->zone_bits) - 1));
 	out->lru = flags >> l->lru_bit & 1;
 	out->swapbacked = flags >> s->swapbacked_bit & 1;
