@@ -162,7 +162,7 @@ struct census_report {
 	void *ctx;			     /* of label() */
 	double seconds;			     /* the walk took */
 	uint64_t looked;		     /* page frames */
-	uint64_t holes;			     /* page frames without a struct page */
+	uint64_t holes;			     /* page frames without a struct page, or offline */
 	uint64_t memory;		     /* bytes, in all */
 	int64_t outstanding;		     /* pins, by the kernel's counters */
 	const struct agreement *agreement;   /* NULL: not asked for, or nobody tracks */
