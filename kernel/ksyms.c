@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUFFER (1 << 18) /* bytes; the 1 KiB that stdio takes means tens of thousands of reads */
+/* stdio takes 1 KiB for a file of /proc: that would be tens of thousands of reads. */
+static char buffer[1 << 16];
 
+/* One at a time: they share the buffer. */
 static FILE *open_symbols(void)
 {
 	FILE *f = fopen("/proc/kallsyms", "re");
 
 	if (f)
-		setvbuf(f, NULL, _IOFBF, BUFFER); /* if not, it is only slower */
+		setvbuf(f, buffer, _IOFBF, sizeof(buffer));
 	return f;
 }
 
