@@ -2,6 +2,7 @@
 #include "ksyms.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,4 +97,17 @@ int ksyms_name(struct ksym_name *syms, size_t nr)
 	}
 	fclose(f);
 	return seen ? 0 : -EPERM;
+}
+
+bool ksyms_shown(void)
+{
+	FILE *f = open_symbols();
+	char line[512];
+	bool shown = false;
+
+	while (f && !shown && fgets(line, sizeof(line), f))
+		shown = strtoull(line, NULL, 16) != 0;
+	if (f)
+		fclose(f);
+	return shown;
 }
