@@ -118,7 +118,17 @@ static void decode_large(const struct scan *s, const struct pl_scan_layout *l,
 	out->maps = number(f, s->has_large_mapcount ? s->large_mapcount : l->entire_mapcount) + 1;
 }
 
-/* Other mappings than of the page itself are counted in references: pins come on top. */
+/*
+ * A page that nobody maps, that belongs to no mapping and was on no list of user pages is the
+ * kernel's own. Network drivers keep such pages with tens of thousands of references taken in
+ * advance (page_ref_add(page, USHRT_MAX - 1) in igb and others, page_frag_cache): no pins.
+ */
+static bool is_kernels_own(const struct folio *f)
+{
+	return !f->maps && !f->mapping && !f->lru && !f->swapbacked;
+}
+
+/* Each mapping holds a reference: pins come on top. */
 static void decode_small(const struct pl_scan_layout *l, const struct pl_found *f,
 			 struct folio *out)
 {
@@ -127,6 +137,8 @@ static void decode_small(const struct pl_scan_layout *l, const struct pl_found *
 	if (out->maps < 0)
 		out->maps = 0; /* a page type, not a count */
 	out->pins = (out->refs - out->maps) >> BIAS_BITS;
+	if (out->pins > 0 && is_kernels_own(out))
+		out->pins = 0;
 }
 
 static void decode_flags(const struct scan *s, const struct pl_scan_layout *l, uint64_t flags,
