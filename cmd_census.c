@@ -159,6 +159,8 @@ static int look(struct census_command *c)
 	c->report.seconds = s->seconds;
 	c->report.looked = s->scan.looked;
 	c->report.holes = s->scan.holes;
+	c->report.holders = s->holder_list;
+	c->report.nr_holders = s->nr_holders;
 	for (int by = 0; by < CENSUS_BYS; by++)
 		census_sort(&s->census.by[by]);
 	return err;

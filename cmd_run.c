@@ -627,8 +627,8 @@ const struct command run_command = {
 		 "release any more, and names the driver; otherwise the status is the command's.\n",
 	.options = options,
 	.more = "exit status: the command's own; 128+N when signal N killed it; 127 when it was\n"
-		"             not found, 126 when it cannot be executed; else, always with a line\n"
-		"             on standard error that begins \"pinleak\":\n"
+		"             not found, 126 when it cannot be executed; else, with a line on\n"
+		"             standard error that begins \"pinleak\":\n"
 		"             99 (or --error-exitcode) a driver leaks\n"
 		"             3 this machine cannot track: the command was not run\n"
 		"             2 wrong usage: the command was not run\n",

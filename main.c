@@ -13,11 +13,7 @@
 #endif
 
 static const struct command *const all[] = {
-	&watch_command,
-	&run_command,
-	&census_command,
-	&doctor_command,
-	&explain_command,
+	&watch_command, &run_command, &census_command, &doctor_command, &explain_command,
 };
 #define COMMANDS (sizeof(all) / sizeof(*all))
 

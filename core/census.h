@@ -128,9 +128,10 @@ struct census_label {
 
 /* An open file, or a loaded module, that could hold pins now. */
 struct census_holder {
-	const char *kind; /* "io_uring", "module" */
-	const char *what; /* a device node, a module's name; "" */
-	const char *comm; /* of a process that has the file; NULL for a module */
+	const char *kind;   /* "io_uring", "module" */
+	const char *what;   /* a device node, a module's name; "" */
+	const char *driver; /* the module that has the file's operations; "": the kernel itself */
+	const char *comm;   /* of a process that has the file; NULL for a module */
 	uint32_t pid;
 	int32_t fd;  /* -1: only mapped */
 	bool in_use; /* a module: somebody has something of it open */
@@ -145,8 +146,6 @@ struct census_second {
 	bool references_could_be_held; /* by the same, pipes and sockets left aside */
 	bool queues_known;	       /* all pipes and sockets were looked through */
 	bool drained;		       /* the batches of the LRU lists were emptied before */
-	struct census_holder *holders; /* that could: they belong to the survey */
-	size_t nr_holders;
 };
 
 /* Pins that nobody can release any more: the drivers that took them leak, without any history. */
@@ -160,16 +159,18 @@ struct census_report {
 	uint64_t now_ns;
 	const struct census *census;
 	void (*label)(void *ctx, enum census_by by, uint64_t id, struct census_label *out);
-	void *ctx;			    /* of label() */
-	double seconds;			    /* the walk took */
-	uint64_t looked;		    /* page frames */
-	uint64_t holes;			    /* page frames without a struct page */
-	uint64_t memory;		    /* bytes, in all */
-	int64_t outstanding;		    /* pins, by the kernel's counters */
-	const struct agreement *agreement;  /* NULL: not asked for, or nobody tracks */
-	const struct census_second *second; /* NULL: there was nothing to look at twice */
-	uint32_t pid;			    /* only what this process has mapped; 0: everything */
-	bool tracked;			    /* a pinleak tracks now */
+	void *ctx;			     /* of label() */
+	double seconds;			     /* the walk took */
+	uint64_t looked;		     /* page frames */
+	uint64_t holes;			     /* page frames without a struct page, or offline */
+	uint64_t memory;		     /* bytes, in all */
+	int64_t outstanding;		     /* pins, by the kernel's counters */
+	const struct agreement *agreement;   /* NULL: not asked for, or nobody tracks */
+	const struct census_second *second;  /* NULL: there was nothing to look at twice */
+	const struct census_holder *holders; /* that could hold pins, as listed last */
+	size_t nr_holders;
+	uint32_t pid;	 /* only what this process has mapped; 0: everything */
+	bool tracked;	 /* a pinleak tracks now */
 	uint64_t proved; /* pins that a pinleak that tracks has proved to be leaked */
 };
 

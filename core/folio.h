@@ -16,7 +16,7 @@ struct folio {
 	int32_t pins;	  /* 1024 references each on a small folio, counted apart on a large */
 	int32_t maps;	  /* page table entries; of a large folio perhaps fewer than there are */
 	uint8_t order;	  /* 1 << order pages */
-	uint8_t node;
+	uint16_t node;
 	uint8_t zone; /* enum zone_type of the running kernel */
 	bool anon;
 	bool ksm;

@@ -72,13 +72,6 @@ static int try_tracing(void)
 	return err;
 }
 
-static bool shows_symbols(void)
-{
-	struct ksym syms[] = {{.name = "unpin_user_pages"}};
-
-	return !ksyms_find(syms, 1) && syms[0].addr;
-}
-
 static void obstacle(struct ground *g, const char *why, const char *todo)
 {
 	if (g->why[0])
@@ -118,7 +111,7 @@ void ground_survey(struct ground *g)
 		vmstat_close(counters);
 	g->root = may_trace();
 	g->btf = !access("/sys/kernel/btf/vmlinux", R_OK);
-	g->symbols = shows_symbols();
+	g->symbols = ksyms_shown();
 	g->first_pids = sysfs_sees_all_processes();
 	if (!g->counters)
 		obstacle(g, "/proc/vmstat has no nr_foll_pin_acquired: the kernel counts no pins",

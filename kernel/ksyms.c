@@ -2,9 +2,23 @@
 #include "ksyms.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* stdio takes 1 KiB for a file of /proc: that would be tens of thousands of reads. */
+static char buffer[1 << 16];
+
+/* One at a time: they share the buffer. */
+static FILE *open_symbols(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+
+	if (f)
+		setvbuf(f, buffer, _IOFBF, sizeof(buffer));
+	return f;
+}
 
 static void note(struct ksym *syms, size_t nr, uint64_t addr, const char *name)
 {
@@ -31,7 +45,7 @@ static char *read_symbol(char *line, uint64_t *addr)
 
 int ksyms_find(struct ksym *syms, size_t nr)
 {
-	FILE *f = fopen("/proc/kallsyms", "re");
+	FILE *f = open_symbols();
 	uint64_t seen = 0, addr;
 	char line[512];
 
@@ -63,7 +77,7 @@ static int by_address(const void *a, const void *b)
 
 int ksyms_name(struct ksym_name *syms, size_t nr)
 {
-	FILE *f = fopen("/proc/kallsyms", "re");
+	FILE *f = open_symbols();
 	struct ksym_name key, *found;
 	uint64_t seen = 0;
 	char line[512];
@@ -83,4 +97,17 @@ int ksyms_name(struct ksym_name *syms, size_t nr)
 	}
 	fclose(f);
 	return seen ? 0 : -EPERM;
+}
+
+bool ksyms_shown(void)
+{
+	FILE *f = open_symbols();
+	char line[512];
+	bool shown = false;
+
+	while (f && !shown && fgets(line, sizeof(line), f))
+		shown = strtoull(line, NULL, 16) != 0;
+	if (f)
+		fclose(f);
+	return shown;
 }

@@ -3,6 +3,7 @@
 #ifndef PINLEAK_KERNEL_KSYMS_H
 #define PINLEAK_KERNEL_KSYMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,5 +27,8 @@ struct ksym_name {
 
 /* Names all the addresses in one reading, and sorts them. Errors as above. */
 int ksyms_name(struct ksym_name *syms, size_t nr);
+
+/* Does the kernel show addresses at all, and not zeros? */
+bool ksyms_shown(void);
 
 #endif

@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "../bpf/census.h"
+#include "blocks.h"
 #include "btfq.h"
 #include "census.skel.h"
 
@@ -117,7 +118,17 @@ static void decode_large(const struct scan *s, const struct pl_scan_layout *l,
 	out->maps = number(f, s->has_large_mapcount ? s->large_mapcount : l->entire_mapcount) + 1;
 }
 
-/* Other mappings than of the page itself are counted in references: pins come on top. */
+/*
+ * A page that nobody maps, that belongs to no mapping and was on no list of user pages is the
+ * kernel's own. Network drivers keep such pages with tens of thousands of references taken in
+ * advance (page_ref_add(page, USHRT_MAX - 1) in igb and others, page_frag_cache): no pins.
+ */
+static bool is_kernels_own(const struct folio *f)
+{
+	return !f->maps && !f->mapping && !f->lru && !f->swapbacked;
+}
+
+/* Each mapping holds a reference: pins come on top. */
 static void decode_small(const struct pl_scan_layout *l, const struct pl_found *f,
 			 struct folio *out)
 {
@@ -126,12 +137,14 @@ static void decode_small(const struct pl_scan_layout *l, const struct pl_found *
 	if (out->maps < 0)
 		out->maps = 0; /* a page type, not a count */
 	out->pins = (out->refs - out->maps) >> BIAS_BITS;
+	if (out->pins > 0 && is_kernels_own(out))
+		out->pins = 0;
 }
 
 static void decode_flags(const struct scan *s, const struct pl_scan_layout *l, uint64_t flags,
 			 struct folio *out)
 {
-	out->node = (uint8_t)(flags >> s->node_shift & ((1ULL << s->node_bits) - 1));
+	out->node = (uint16_t)(flags >> s->node_shift & ((1ULL << s->node_bits) - 1));
 	out->zone = (uint8_t)(flags >> s->zone_shift & ((1ULL << s->zone_bits) - 1));
 	out->lru = flags >> l->lru_bit & 1;
 	out->swapbacked = flags >> s->swapbacked_bit & 1;
@@ -186,19 +199,55 @@ static int show_found(struct scan *s, uint32_t n, const struct scan_visitor *v)
 	return err;
 }
 
-int scan_run(struct scan *s, uint32_t why, const struct scan_visitor *v)
+/* From where the last walk stopped to the page frame `end`. */
+static int walk_to(struct scan *s, struct pl_scan *arg, uint64_t end, const struct scan_visitor *v)
 {
-	uint64_t all = s->memory->max_pfn;
-	struct pl_scan arg = {.vmemmap = s->memory->vmemmap, .end = all, .why = why};
 	int err = 0;
 
-	while (!err && arg.next < all) {
-		err = walk_some(s, &arg);
+	arg->end = end;
+	while (!err && arg->next < end) {
+		err = walk_some(s, arg);
 		if (!err)
-			err = show_found(s, arg.found, v);
+			err = show_found(s, arg->found, v);
 		if (!err && v->progress)
-			err = v->progress(v->ctx, arg.next, all);
+			err = v->progress(v->ctx, arg->next, s->memory->max_pfn);
 	}
+	return err;
+}
+
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* All of the machine but what is offline. */
+static int walk(struct scan *s, struct pl_scan *arg, const struct blocks *blocks,
+		const struct scan_visitor *v)
+{
+	uint64_t all = s->memory->max_pfn;
+	int err = 0;
+
+	for (size_t i = 0; i < blocks->nr && !err; i++) {
+		uint64_t end = lower(blocks->offline[i].end, all);
+
+		err = walk_to(s, arg, lower(blocks->offline[i].start, all), v);
+		if (err || arg->next >= end)
+			continue;
+		arg->holes += end - arg->next;
+		arg->next = end;
+	}
+	return err ? err : walk_to(s, arg, all, v);
+}
+
+int scan_run(struct scan *s, uint32_t why, const struct scan_visitor *v)
+{
+	struct pl_scan arg = {.vmemmap = s->memory->vmemmap, .why = why};
+	struct blocks blocks;
+	int err = blocks_read(&blocks);
+
+	if (!err)
+		err = walk(s, &arg, &blocks, v);
+	blocks_free(&blocks);
 	s->holes = arg.holes;
 	s->looked = arg.next - arg.holes;
 	return err;

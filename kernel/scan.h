@@ -12,7 +12,7 @@
 struct scan {
 	struct memory *memory;
 	uint64_t looked; /* page frames by the last walk */
-	uint64_t holes;	 /* page frames without a struct page */
+	uint64_t holes;	 /* page frames without a struct page, or offline */
 	/* read once, from BTF */
 	uint32_t node_shift, node_bits, zone_shift, zone_bits;
 	uint32_t index, memcg, large_mapcount, hugetlb_dtor, page_type;

@@ -37,6 +37,9 @@ int survey_open(struct survey *s)
 
 static void forget_owners(struct survey *s)
 {
+	free(s->holder_list);
+	s->holder_list = NULL;
+	s->nr_holders = 0;
 	owned_close(&s->owned);
 	holders_close(&s->holders);
 }
@@ -44,7 +47,6 @@ static void forget_owners(struct survey *s)
 void survey_close(struct survey *s)
 {
 	census_free(&s->census);
-	free(s->second.holders);
 	forget_owners(s);
 	tracked_close(&s->tracked);
 	objects_close(&s->objects);
@@ -155,6 +157,53 @@ static int add_up(void *sum, const struct folio *f)
 	return 0;
 }
 
+static void list_files(const struct holders *h, struct census_holder **out)
+{
+	for (size_t i = 0; i < h->nr; i++) {
+		const struct holder *from = &h->list[i];
+
+		if (from->reach >= HOLDER_IN_FLIGHT)
+			*(*out)++ = (struct census_holder){.kind = holder_kind_name(from->kind),
+							   .what = from->what,
+							   .driver = from->module,
+							   .comm = from->comm,
+							   .pid = from->tgid,
+							   .fd = from->fd};
+	}
+}
+
+static void list_modules(const struct pinners *p, struct census_holder **out)
+{
+	for (size_t i = 0; i < p->nr; i++) {
+		const struct pinner *from = &p->list[i];
+
+		if (from->reach >= HOLDER_IN_FLIGHT)
+			*(*out)++ = (struct census_holder){.kind = "module",
+							   .what = from->name,
+							   .driver = from->name,
+							   .fd = -1,
+							   .in_use = from->in_use};
+	}
+}
+
+/* The list's strings belong to the holders. */
+static int list_holders(struct survey *s)
+{
+	struct census_holder *out;
+	int err = holders_read(&s->memory, &s->holders);
+
+	if (err)
+		return err;
+	out = calloc(s->holders.nr + s->holders.pinners.nr + 1, sizeof(*out));
+	if (!out)
+		return -ENOMEM;
+	s->holder_list = out;
+	list_files(&s->holders, &out);
+	list_modules(&s->holders.pinners, &out);
+	s->nr_holders = (size_t)(out - s->holder_list);
+	return 0;
+}
+
 /* Listing all open files takes longer than looking at all pages: not when nothing is pinned. */
 static int read_owners(struct survey *s)
 {
@@ -164,7 +213,7 @@ static int read_owners(struct survey *s)
 
 	if (err || !sum.pins)
 		return err;
-	err = holders_read(&s->memory, &s->holders);
+	err = list_holders(s);
 	return err ? err : owned_read(&s->memory, &s->holders, &s->owned);
 }
 
@@ -262,33 +311,6 @@ static bool references_could_be_held(const struct holders *h)
 	return false;
 }
 
-static void list_holders(struct survey *s)
-{
-	const struct holders *h = &s->holders;
-	struct census_holder *out = s->second.holders;
-
-	for (size_t i = 0; i < h->nr; i++) {
-		const struct holder *from = &h->list[i];
-
-		if (from->reach >= HOLDER_IN_FLIGHT)
-			*out++ = (struct census_holder){.kind = holder_kind_name(from->kind),
-							.what = from->what,
-							.comm = from->comm,
-							.pid = from->tgid,
-							.fd = from->fd};
-	}
-	for (size_t i = 0; i < h->pinners.nr; i++) {
-		const struct pinner *from = &h->pinners.list[i];
-
-		if (from->reach >= HOLDER_IN_FLIGHT)
-			*out++ = (struct census_holder){.kind = "module",
-							.what = from->name,
-							.fd = -1,
-							.in_use = from->in_use};
-	}
-	s->second.nr_holders = (size_t)(out - s->second.holders);
-}
-
 static void wait_grace(const struct survey *s)
 {
 	struct timespec t = {.tv_sec = (time_t)(s->grace_ns / 1000000000),
@@ -308,16 +330,11 @@ int survey_look_again(struct survey *s)
 	 * blamed. */
 	s->second.drained = !drain_lru();
 	forget_owners(s);
-	err = holders_read(&s->memory, &s->holders);
+	err = list_holders(s);
 	if (err)
 		return err;
 	s->second.pins_could_be_held = holders_could(&s->holders, HOLDER_IN_FLIGHT);
 	s->second.references_could_be_held = references_could_be_held(&s->holders);
-	s->second.holders =
-		calloc(s->holders.nr + s->holders.pinners.nr + 1, sizeof(*s->second.holders));
-	if (!s->second.holders)
-		return -ENOMEM;
-	list_holders(s);
 	look_at_pinned(s);
 	look_at_plain(s);
 	return 0;

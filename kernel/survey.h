@@ -22,6 +22,8 @@ struct survey {
 	struct tracked tracked; /* {0}: nobody tracks */
 	struct holders holders;
 	struct owned owned; /* what the holders' own structures list */
+	struct census_holder *holder_list; /* those of holders that could hold pins */
+	size_t nr_holders;
 	struct census_second second;
 	double seconds; /* that the walk over the page structures took */
 	char name[160]; /* of the label asked for last */

@@ -198,13 +198,15 @@ static void put_agreement(const struct render *r, const struct agreement *a)
 
 static void put_holder(const struct render *r, const struct census_holder *h)
 {
-	char line[160], fd[32] = ", mapped", clean[74];
+	char line[320], driver[80] = "", fd[32] = ", mapped", clean[74];
 
 	if (h->fd >= 0)
 		snprintf(fd, sizeof(fd), ", fd %" PRId32, h->fd);
+	if (*h->driver)
+		snprintf(driver, sizeof(driver), " [%s]", h->driver);
 	if (h->comm)
-		snprintf(line, sizeof(line), "%s%s%s of %s (%" PRIu32 ")%s", h->kind,
-			 *h->what ? " " : "", h->what, h->comm, h->pid, fd);
+		snprintf(line, sizeof(line), "%s%s%s%s of %s (%" PRIu32 ")%s", h->kind,
+			 *h->what ? " " : "", h->what, driver, h->comm, h->pid, fd);
 	else
 		snprintf(line, sizeof(line), "%s %s%s", h->kind, h->what,
 			 h->in_use ? ", in use" : "");
@@ -212,12 +214,12 @@ static void put_holder(const struct render *r, const struct census_holder *h)
 	fprintf(r->to, "      %s\n", clean);
 }
 
-static void put_holders(const struct render *r, const struct census_second *s)
+static void put_holders(const struct render *r, const struct census_report *c)
 {
-	for (size_t i = 0; i < s->nr_holders && i < SHORT; i++)
-		put_holder(r, &s->holders[i]);
-	if (s->nr_holders > SHORT)
-		fprintf(r->to, "      and %zu more: --json\n", s->nr_holders - SHORT);
+	for (size_t i = 0; i < c->nr_holders && i < SHORT; i++)
+		put_holder(r, &c->holders[i]);
+	if (c->nr_holders > SHORT)
+		fprintf(r->to, "      and %zu more: --json\n", c->nr_holders - SHORT);
 }
 
 static void put_evidence(const struct render *r, const char *evidence, const struct census_sum *s)
@@ -228,20 +230,22 @@ static void put_evidence(const struct render *r, const char *evidence, const str
 	fprintf(r->to, "  evidence %s: %s\n", evidence, sum_text(s, sum, sizeof(sum)));
 }
 
-static void put_pinned(const struct render *r, const struct census_second *s)
+static void put_pinned(const struct render *r, const struct census_report *c)
 {
+	const struct census_second *s = c->second;
+
 	if (census_is_orphaned(s)) {
 		put_evidence(r, "orphaned", &s->pinned);
 		render_wrap(r->to, 4,
 			    "No process maps them, and no open file could hold them: a driver "
 			    "leaks. Which one cannot be told afterwards.");
-		if (s->nr_holders)
+		if (c->nr_holders)
 			fprintf(r->to, "    Loaded modules that can pin:\n");
-		put_holders(r, s);
+		put_holders(r, c);
 	} else if (s->pinned.folios) {
 		put_odd(r, &s->pinned, "mapped by nobody, still after the grace time");
 		fprintf(r->to, "    These could hold them, rightly or not:\n");
-		put_holders(r, s);
+		put_holders(r, c);
 	}
 }
 
@@ -284,7 +288,7 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 	put_agreement(r, c->agreement);
 	put_proved(r, c->proved);
 	if (c->second) {
-		put_pinned(r, c->second);
+		put_pinned(r, c);
 		put_referenced(r, c->second);
 	}
 	for (size_t i = 0; by == CENSUS_BYS && i < sizeof(most_wanted) / sizeof(*most_wanted); i++)
@@ -355,7 +359,7 @@ static json_t *agreement_object(const struct agreement *a)
 			 "unattributed_pins", (json_int_t)a->unattributed);
 }
 
-static json_t *holders_array(const struct census_second *s)
+static json_t *holders_array(const struct census_report *s)
 {
 	json_t *a = json_array();
 
@@ -365,6 +369,7 @@ static json_t *holders_array(const struct census_second *s)
 			json_pack("{s:s, s:o, s:o}", "kind", h->kind, "name",
 				  json_text_or_null(h->what), "comm", json_text_or_null(h->comm));
 
+		json_object_set_new(o, "driver", json_text_or_null(h->driver));
 		json_object_set_new(o, "pid", h->comm ? json_integer(h->pid) : json_null());
 		json_object_set_new(o, "fd", h->fd >= 0 ? json_integer(h->fd) : json_null());
 		json_object_set_new(o, "in_use", json_boolean(h->comm || h->in_use));
@@ -383,14 +388,14 @@ static json_t *second_object(const struct census_second *s)
 		evidence = "orphaned";
 	else if (census_is_unexplained(s))
 		evidence = "unexplained-reference";
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o}", "evidence",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b}", "evidence",
 			 json_text_or_null(evidence), "error",
 			 evidence ? json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES) : json_null(),
 			 "pinned", json_sum(&s->pinned), "referenced", json_sum(&s->referenced),
 			 "explained", json_sum(&s->explained), "pins_could_be_held",
 			 s->pins_could_be_held, "references_could_be_held",
 			 s->references_could_be_held, "queues_known", s->queues_known,
-			 "batches_emptied", s->drained, "holders", holders_array(s));
+			 "batches_emptied", s->drained);
 }
 
 void render_census_json(const struct render *r, const struct census_report *c)
@@ -411,6 +416,7 @@ void render_census_json(const struct render *r, const struct census_report *c)
 	json_object_set_new(o, "verify", agreement_object(c->agreement));
 	json_object_set_new(o, "proved", json_integer((json_int_t)c->proved));
 	json_object_set_new(o, "second_look", second_object(c->second));
+	json_object_set_new(o, "holders", holders_array(c));
 	for (int by = 0; by < CENSUS_BYS; by++) {
 		snprintf(key, sizeof(key), "by_%s", census_by_name((enum census_by)by));
 		json_object_set_new(o, key, table_object(c, (enum census_by)by));

@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 """
 A census knows where a page is: the node, the zone, and memory that is offline. Runs in a guest
-with two nodes and movable zones. In every comparison with the oracle the node and the zone are
+with two nodes, movable zones, and memory that is plugged in by virtio_mem. In every comparison with the oracle the node and the zone are
 those whose span, by /proc/zoneinfo, the page frame is in.
 """
 import ctypes
+import mmap
 import os
+import time
 
 import memory
-from compare import agreed, assert_new, blocks, census, make_calm, once, oracle, write
-from harness import ROOT, Skip, read, run, tests_of
+from compare import (agreed, assert_all_looked_at, assert_new, census, make_calm, once, oracle,
+                     write)
+from harness import ROOT, Skip, read, run, sh, tests_of
 from memory import PAGE, Device, Memory, Pipe
-from oracle import spans
+from oracle import blocks, spans
 
 MPOL_BIND = 2
 
@@ -77,31 +80,57 @@ def test_what_looks_pinned_in_the_movable_zone_is_shown_there():
 
 
 def offline_one():
-    """Takes a memory block away; its path and page frames. Not all can be emptied."""
-    starts, size = blocks()
+    """Takes a memory block away. Not all can be emptied."""
     movable = [s.frames for s in spans() if s.zone == "Movable"]
-    for start, path in starts.items():
-        if any(start in frames and start + size - 1 in frames for frames in movable):
+    for block in blocks():
+        if any(block.frames[0] in m and block.frames[-1] in m for m in movable):
             try:
-                write(f"{path}/state", "offline")
+                write(f"{block.path}/state", "offline")
             except OSError:
                 continue
-            return path, range(start, start + size)
+            return block
     raise Skip("no memory block can be taken offline")
 
 
 def test_a_census_works_while_memory_is_offline():
     before, m = oracle().pinned(), memory.small(100)
-    path, gone = offline_one()
+    block = offline_one()
     try:
         with Device() as d:
             d.pin_all(m)
-            assert not set(m.frames()) & set(gone)
+            assert not set(m.frames()) & set(block.frames)
             assert_new(before, once(m.frames()))
-            assert read(f"{path}/state") == "offline"
+            assert_all_looked_at()
+            assert read(f"{block.path}/state") == "offline"
     finally:
-        write(f"{path}/state", "online_movable")
+        write(f"{block.path}/state", "online_movable")
     assert agreed() == before
+
+
+def dirty_free_memory(size):
+    """Leaves behind what would be page structures with thousands of references."""
+    m = Memory(size, align=memory.HUGE, write=False).advise(mmap.MADV_HUGEPAGE)
+    dirt = (0x4000 << 32 | 16).to_bytes(8, "little") * (memory.HUGE // 8)
+    for at in range(0, size, memory.HUGE):
+        ctypes.memmove(m.address + at, dirt, memory.HUGE)
+    m.unmap()
+
+
+def test_memory_that_is_plugged_in_but_not_online_is_passed_over():
+    """The kernel sets its page structures up when it goes online, and not before."""
+    before, had = agreed(), len(blocks())
+    dirty_free_memory(1200 << 20)
+    sh("modprobe virtio_mem")
+    for _ in range(100):
+        if any(b.state == "offline" for b in blocks()[had:]):
+            break
+        time.sleep(0.1)
+    else:
+        raise Skip("no memory was plugged in")
+    time.sleep(1)  # blocks come one by one
+    assert agreed() == before
+    assert assert_all_looked_at() < oracle().max_pfn
+    assert census()["negative"]["folios"] == 0
 
 
 if __name__ == "__main__":

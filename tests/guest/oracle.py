@@ -17,13 +17,15 @@ import subprocess
 import drgn
 from drgn.helpers.linux.mm import PageHead, PageTail, compound_order
 
+from harness import read
+
 # The same names and meanings as in a line of `pinleak census --folios`.
 Folio = collections.namedtuple("Folio", "pfn pages pins references mappings hugetlb anonymous "
                                "node zone")
 Span = collections.namedtuple("Span", "node zone frames")
+Block = collections.namedtuple("Block", "path state frames")
 
-BLOCK = 1 << 15  # struct pages read at once
-SUBSECTION = 1 << 9  # page frames whose struct pages are there together or not at all
+BLOCK = 1 << 15  # struct pages read at once, at most
 PIN = 1024  # references that one pin of a small folio takes: GUP_PIN_COUNTING_BIAS
 KPF_ANON, KPF_COMPOUND_HEAD, KPF_HUGE = 12, 15, 17  # 16 is KPF_COMPOUND_TAIL
 
@@ -166,7 +168,6 @@ class Oracle:
         self.folio = prog.type("struct folio")
         self.size = self.page.size
         self.vmemmap = prog["vmemmap"].value_()
-        self.max_pfn = prog["max_pfn"].value_()
         self.zero_pfn = prog["zero_pfn"].value_()
         head = prog["PG_head"].value_()
         flags = drgn.offsetof(self.page, "flags")
@@ -179,22 +180,22 @@ class Oracle:
             (refs + 2, bytes(b > 0 for b in range(256))),
             (refs + 3, bytes(b > 0 for b in range(256)))]
 
+    @property
+    def max_pfn(self):
+        """It grows when memory is plugged in."""
+        return self.prog["max_pfn"].value_()
+
     # -- which pages to look at: all that may be pinned, and more
 
     def candidates(self):
         """Page frames with a thousand references, and all heads of compound pages."""
-        pfn = 0
-        while pfn < self.max_pfn:
-            number = min(BLOCK, self.max_pfn - pfn)
-            try:
-                yield from self.candidates_in(pfn, number)
-            except drgn.FaultError:
-                for at in range(pfn, pfn + number, SUBSECTION):
-                    try:
-                        yield from self.candidates_in(at, min(SUBSECTION, self.max_pfn - at))
-                    except drgn.FaultError:
-                        pass  # a hole
-            pfn += number
+        end = self.max_pfn
+        for block in blocks():
+            if block.state == "offline":
+                continue  # nobody keeps these page structures: pfn_to_online_page()
+            for pfn in range(block.frames[0], min(block.frames[-1] + 1, end), BLOCK):
+                yield from self.candidates_in(pfn, min(BLOCK, block.frames[-1] + 1 - pfn,
+                                                       end - pfn))
 
     def candidates_in(self, pfn, number):
         block = self.prog.read(self.vmemmap + pfn * self.size, number * self.size)
@@ -273,3 +274,12 @@ def spans():
                 spanned = int(re.search(r"(?m)^ +spanned +(\d+)", part)[1])
                 found.append(Span(int(node[1]), node[2], range(first, first + spanned)))
     return found
+
+
+def blocks():
+    """The machine's memory blocks: what lies between them is a hole."""
+    top = "/sys/devices/system/memory"
+    size = int(read(f"{top}/block_size_bytes"), 16) // os.sysconf("SC_PAGESIZE")
+    numbers = sorted(int(n[6:]) for n in os.listdir(top) if re.fullmatch(r"memory\d+", n))
+    return [Block(f"{top}/memory{n}", read(f"{top}/memory{n}/state"),
+                  range(n * size, (n + 1) * size)) for n in numbers]

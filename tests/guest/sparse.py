@@ -15,7 +15,7 @@ import time
 
 import memory
 from compare import agreed, assert_new, census, make_calm, once, oracle
-from harness import PINLEAK, ROOT, run, tests_of
+from harness import PINLEAK, ROOT, Skip, run, tests_of
 from memory import Device
 
 LIMIT = 0.25e-6  # seconds a page, under emulation: what we promise
@@ -86,9 +86,16 @@ def assert_objects(lines, at_least):
 
 
 def test_a_short_census_shows_no_progress():
-    slow = Slow(0)
-    assert slow.terminal == "", slow.terminal
-    assert_objects(slow.out.splitlines(), 1000)
+    master, slave = pty.openpty()
+    with subprocess.Popen([PINLEAK, "census", "--json", "--grace", "0"], stdout=subprocess.PIPE,
+                          stderr=slave) as p:
+        os.close(slave)
+        seconds = json.loads(p.stdout.read())["seconds"]
+        terminal = b"".join(iter(lambda: read_some(master), b""))
+    os.close(master)
+    if seconds > 1.5:
+        raise Skip(f"the machine is busy: a walk took {seconds:.1f} s")
+    assert terminal == b"", terminal
 
 
 def test_a_long_census_shows_its_progress_and_wipes_it_off():
