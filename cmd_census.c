@@ -136,7 +136,6 @@ static int look(struct census_command *c)
 	struct survey *s = &c->survey;
 	int err = survey_open(s);
 
-	c->report.proved = s->tracked.ledger.proved;
 	c->report.tracked = s->tracked.s != NULL;
 	c->report.pid = s->pid;
 	s->ctx = c;
@@ -256,8 +255,7 @@ static int check_process(const struct command *self, uint32_t pid)
 
 static bool finds_leak(const struct census_report *r)
 {
-	return r->proved ||
-	       (r->second && (census_is_orphaned(r->second) || census_is_unexplained(r->second)));
+	return r->second && (census_is_orphaned(r->second) || census_is_unexplained(r->second));
 }
 
 static int run(const struct command *self, int argc, char **argv)

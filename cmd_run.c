@@ -502,7 +502,9 @@ static uint64_t untold(const struct run *r)
 	uint64_t proved = monitor_ledger(r->session.monitor)->proved;
 
 	for (size_t i = 0; i < r->gate.nr_leaks; i++)
-		proved -= r->gate.leaks[i].remaining < proved ? r->gate.leaks[i].remaining : proved;
+		if (!r->gate.leaks[i].plain)
+			proved -= r->gate.leaks[i].remaining < proved ? r->gate.leaks[i].remaining
+								      : proved;
 	return proved;
 }
 

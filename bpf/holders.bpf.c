@@ -83,4 +83,38 @@ int mapped_files(struct bpf_iter__task_vma *ctx)
 	return 0;
 }
 
+/* include/linux/sched.h; kernel threads that are idle have it too. */
+#define TASK_UNINTERRUPTIBLE 0x2
+
+__u32 in_call = 0; /* threads whose system call may hold pages until it returns */
+
+/*
+ * process_vm_readv() and process_vm_writev() hold the other's pages as they copy, without a file.
+ * Direct I/O holds its pages as it waits, without being interrupted, also on files that do not
+ * look like it: some file systems never buffer.
+ */
+static __always_inline int may_hold(struct task_struct *task)
+{
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return 0;
+#ifdef __TARGET_ARCH_x86
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	__u64 nr = BPF_CORE_READ(regs, orig_ax);
+
+	if (nr == 310 || nr == 311)
+		return 1;
+#endif
+	return BPF_CORE_READ(task, __state) & TASK_UNINTERRUPTIBLE;
+}
+
+SEC("iter/task")
+int waiting_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task && may_hold(task))
+		in_call++;
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

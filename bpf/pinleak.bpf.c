@@ -157,6 +157,15 @@ struct {
 	__type(value, __u64);
 } file_ends SEC(".maps");
 
+/* Files made since the deep level began; what finds no room counts as older. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u8);
+} births SEC(".maps");
+
 /* Files created inside a pinning call (a dma-buf): struct file -> owner they keep alive. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -513,6 +522,14 @@ static __always_inline int is_followed(__u32 tgid, __u64 start_ns)
 	__u64 *started = follows ? bpf_map_lookup_elem(&tree, &tgid) : 0;
 
 	return started && *started == start_ns;
+}
+
+static __always_inline int is_followed_task(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return is_followed(BPF_CORE_READ(task, tgid),
+			   BPF_CORE_READ(task, group_leader, start_boottime));
 }
 
 static __always_inline void owner_process(struct pl_owner *o, struct task_struct *task)
@@ -920,7 +937,19 @@ static __always_inline void release_add(struct pl_page *p, __u64 site, __u32 ref
 		count(PL_REL_UNTRACED, refs);
 }
 
-/* Did the process begin after the deep level did? Then it releases nothing from before. */
+/*
+ * Is this a system call on a file that was made since the deep level began? What came through a
+ * file that is older, inherited or sent, may have been pinned before.
+ */
+static __always_inline int is_new_file(struct task_struct *task)
+{
+	__u32 syscall;
+	__u64 file = syscall_file(task, &syscall);
+
+	return file && bpf_map_lookup_elem(&births, &file);
+}
+
+/* Did the process begin after the deep level did? */
 static __always_inline int is_new_here(struct task_struct *task)
 {
 	if (BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
@@ -951,7 +980,7 @@ static __always_inline void wrong_history(struct pl_wrong *w, const struct pl_pa
 
 static __always_inline __u64 wrong_key(const struct pl_wrong *w)
 {
-	__u64 h = mix(mix(mix(0, w->kind), w->site), w->each);
+	__u64 h = mix(mix(mix(0, w->kind), w->site), (__u64)w->each << 1 | w->owner.tree);
 
 	for (__u32 i = 0; i < PL_SLOTS; i++)
 		h = mix(mix(h, w->claim[i].site), w->claim[i].refs);
@@ -986,17 +1015,17 @@ static __noinline int wrong_store(struct scratch *s, const struct pl_page *p)
 			s->wrong.kind = PL_WRONG_CLAIMED;
 			wrong_history(&s->wrong, p);
 		}
-	} else if (!folio_is_known(s->wrong.folio) && is_new_here(task)) {
+	} else if (!folio_is_known(s->wrong.folio) && is_new_here(task) && is_new_file(task)) {
 		s->wrong.kind = PL_WRONG_NEVER;
 	}
 	s->wrong.first_ns = s->wrong.last_ns = bpf_ktime_get_ns();
+	owner_process(&s->wrong.owner, task);
 	key = wrong_key(&s->wrong);
 	if (wrong_more(key, &s->wrong))
 		return 0;
 	s->wrong.refs = s->wrong.each;
 	s->wrong.owner.site = s->wrong.site;
 	s->wrong.owner.worker = !!(BPF_CORE_READ(task, flags) & PF_KTHREAD);
-	owner_process(&s->wrong.owner, task);
 	owner_file(&s->wrong.owner, task, &syscall);
 	if (map_put(&wrongs, &key, &s->wrong, BPF_NOEXIST) && !wrong_more(key, &s->wrong))
 		count(PL_LOST_WRONGS, s->wrong.each);
@@ -1042,6 +1071,8 @@ static __always_inline void release_whole(void *ctx, struct pl_page *p, __u32 re
 	int sole = p->nr_slots == 1 && !p->extra;
 	__u64 site = 0;
 
+	if (follows && !is_followed_task())
+		p->untraced = 1; /* whose pin an outsider takes away, nobody else is to blame for */
 	if (s && sole && !over)
 		site = site_walk(ctx, s, PL_NEAR);
 	else if (s)
@@ -1532,6 +1563,20 @@ SLOTS8(PL_SYS_ENTER, "fentry", sys_enter_, sys_enter_slot)
 
 /* ---- ends --------------------------------------------------------------------------- */
 
+/* Every open file is made here, whatever becomes of it. */
+SEC("fexit/alloc_empty_file")
+int file_born(__u64 *ctx)
+{
+	__u64 file = 0;
+	__u8 one = 1;
+
+	bpf_get_func_ret(ctx, &file);
+	if (file && (long)file > -4096 && (long)file < 0)
+		return 0; /* ERR_PTR() */
+	map_put(&births, &file, &one, BPF_ANY);
+	return 0;
+}
+
 /* The last reference to an open file has gone; its release method runs next. */
 SEC("fentry/__fput")
 int file_released(__u64 *ctx)
@@ -1539,6 +1584,7 @@ int file_released(__u64 *ctx)
 	__u64 file = ctx[0], now, *id, *owner_key;
 	struct pl_owner *owner;
 
+	bpf_map_delete_elem(&births, &file);
 	id = bpf_map_lookup_elem(&files, &file);
 	if (id) {
 		__u64 key = *id;

@@ -115,7 +115,12 @@ static int suspect(struct census_suspects *s, const struct folio *f)
 	}
 	err = grow((void **)&s->list, &s->room, s->nr, sizeof(*s->list));
 	if (!err)
-		s->list[s->nr++] = (struct census_suspect){f->pfn, f->pins, f->refs};
+		s->list[s->nr++] = (struct census_suspect){.pfn = f->pfn,
+							   .mapping = f->mapping,
+							   .index = f->index,
+							   .memcg = f->memcg,
+							   .pins = f->pins,
+							   .refs = f->refs};
 	return err;
 }
 
@@ -162,20 +167,22 @@ int census_add(struct census *c, const struct census_entry *e)
 	return e->claimed ? 0 : suspect(&c->pinned, f);
 }
 
-static bool is_unmapped(const struct folio *f)
+static bool is_still(const struct census_suspect *before, const struct folio *f)
 {
-	return f && f->maps_known && f->maps == 0 && !f->swapcache;
+	return f && f->maps_known && f->maps == 0 && !f->swapcache &&
+	       f->mapping == before->mapping && f->index == before->index &&
+	       f->memcg == before->memcg;
 }
 
 bool census_still_pinned(const struct census_suspect *before, const struct folio *now)
 {
-	return is_unmapped(now) && now->pins >= before->pins;
+	return is_still(before, now) && now->pins >= before->pins;
 }
 
 /* Not on an LRU list any more: reclaim or migration has it, and will put it back or free it. */
 bool census_still_referenced(const struct census_suspect *before, const struct folio *now)
 {
-	return is_unmapped(now) && now->lru && now->pins <= 0 && now->refs > 0 &&
+	return is_still(before, now) && now->lru && now->pins <= 0 && now->refs > 0 &&
 	       now->refs >= before->refs;
 }
 

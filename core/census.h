@@ -18,8 +18,8 @@
 #include "map64.h"
 
 #define CENSUS_MAPPERS	8
-#define CENSUS_ROWS	65536	/* in a table; then "others" */
-#define CENSUS_SUSPECTS 1048576 /* folios looked at twice */
+#define CENSUS_ROWS	65536  /* in a table; then "others" */
+#define CENSUS_SUSPECTS 524288 /* folios looked at twice */
 #define CENSUS_OTHERS	UINT64_MAX
 
 /* What the rows of a table stand for. */
@@ -74,7 +74,8 @@ struct census_entry {
 /* A folio that nobody maps: pinned, or referenced for no reason that shows. */
 struct census_suspect {
 	uint64_t pfn;
-	int32_t pins; /* when seen first */
+	uint64_t mapping, index, memcg; /* which life of the folio it is: frames are used again */
+	int32_t pins;			/* when seen first */
 	int32_t refs;
 };
 
@@ -169,9 +170,8 @@ struct census_report {
 	const struct census_second *second;  /* NULL: there was nothing to look at twice */
 	const struct census_holder *holders; /* that could hold pins, as listed last */
 	size_t nr_holders;
-	uint32_t pid;	 /* only what this process has mapped; 0: everything */
-	bool tracked;	 /* a pinleak tracks now */
-	uint64_t proved; /* pins that a pinleak that tracks has proved to be leaked */
+	uint32_t pid; /* only what this process has mapped; 0: everything */
+	bool tracked; /* a pinleak tracks now */
 };
 
 const char *census_by_name(enum census_by by);

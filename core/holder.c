@@ -230,7 +230,7 @@ static const struct {
 	{"dma_buf_dynamic_attach", HOLDER_PINS},
 	{"blk_rq_map_user", HOLDER_IN_FLIGHT},
 	{"get_user_page", HOLDER_REFERENCES},
-	{"iov_iter_get_pages", HOLDER_REFERENCES},
+	{"iov_iter_get_pages", HOLDER_IN_FLIGHT}, /* plain references, for a request */
 };
 
 /*

@@ -593,6 +593,28 @@ static bool read_parties(const struct snapshot *s, const struct pl_wrong *w, str
 	return true;
 }
 
+static bool are_related(const struct modgraph *g, const struct blame *a, const struct blame *b)
+{
+	return !modgraph_find(g, a->driver) || !modgraph_find(g, b->driver) ||
+	       modgraph_depends(g, a->driver, b->driver) ||
+	       modgraph_depends(g, b->driver, a->driver);
+}
+
+/*
+ * A driver that has pinned nothing and released may have done so for another one, which then
+ * released once more itself: that one has pinned and released, and one of them builds upon the
+ * other.
+ */
+static bool may_release_for(const struct snapshot *s, const struct party *found,
+			    const struct party *parties)
+{
+	for (size_t i = 0; i < PARTIES; i++)
+		if (parties[i].acquired && parties[i].released &&
+		    are_related(s->modules, &found->site->blame, &parties[i].site->blame))
+			return true;
+	return false;
+}
+
 /*
  * All that was pinned has been released, and then some: that says the folio's own count. Who has
  * released more than he pinned did it, and not who comes last, whose pin may have been taken
@@ -616,7 +638,7 @@ static const struct snap_site *culprit_of(const struct snapshot *s, const struct
 			return NULL;
 		found = &parties[i];
 	}
-	if (!found)
+	if (!found || (!found->acquired && may_release_for(s, found, parties)))
 		return NULL;
 	*kind = found->acquired ? WRONG_DOUBLE : WRONG_NEVER;
 	return found->site;
@@ -628,7 +650,7 @@ static int book_wrong(struct ledger *l, const struct snapshot *s, const struct s
 	const struct snap_site *site = culprit_of(s, &w->wrong, &kind);
 	struct finding *f;
 
-	if (!site) {
+	if (!site || (l->tree_only && !w->wrong.owner.tree)) {
 		l->unclear += w->wrong.refs;
 		return 0;
 	}

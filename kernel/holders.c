@@ -119,6 +119,9 @@ static int list_files(struct reading *r)
 	err = run_iterator(r, skel->progs.open_files);
 	if (!err)
 		err = run_iterator(r, skel->progs.mapped_files);
+	if (!err)
+		err = run_iterator(r, skel->progs.waiting_tasks);
+	r->out->in_call = skel->bss->in_call;
 	holders_bpf__destroy(skel);
 	return err ? memory_fail(r->memory, err, "open files cannot be listed: %s", strerror(-err))
 		   : 0;
@@ -252,6 +255,41 @@ static void read_inflight(struct holders *h, struct memory *m)
 	h->inflight_known = buckets > 0;
 }
 
+/* ---- sockets that no file leads to -------------------------------------------------------- */
+
+/* TCP sockets of the whole machine, by /proc/net/sockstat; -1: not known. */
+static int64_t tcp_sockets(void)
+{
+	char *text = sysfs_slurp("/proc/net/sockstat", 4096);
+	char *line = text ? strstr(text, "\nTCP:") : NULL;
+	long long n = -1;
+
+	if (line && sscanf(line, " TCP: inuse %*d orphan %*d tw %*d alloc %lld", &n) != 1)
+		n = -1;
+	free(text);
+	return n;
+}
+
+static int64_t unix_sockets(struct memory *m)
+{
+	struct ksym nr = {.name = "unix_nr_socks"};
+
+	if (ksyms_find(&nr, 1) || !nr.addr)
+		return -1;
+	return (int64_t)memory_u64(m, nr.addr);
+}
+
+/*
+ * A connection that nobody has accepted yet, or that was closed with data on its way, has no file
+ * to be found by; its queues were not looked through then.
+ */
+static void notice_unseen_sockets(struct holders *h, struct memory *m)
+{
+	int64_t tcp = tcp_sockets(), local = unix_sockets(m);
+
+	h->queues.cut |= tcp < 0 || local < 0 || tcp > h->queues.tcp || local > h->queues.local;
+}
+
 /* ---- life ------------------------------------------------------------------------------- */
 
 static int read_all(struct reading *r)
@@ -276,6 +314,7 @@ static int read_all(struct reading *r)
 	for (size_t i = 0; i < r->nr && !err; i++)
 		judge_file(r, &r->files[i], r->places[i]);
 	read_inflight(h, r->memory);
+	notice_unseen_sockets(h, r->memory);
 	return err;
 }
 
@@ -312,14 +351,14 @@ void holders_close(struct holders *h)
 
 bool holders_could(const struct holders *h, enum holder_reach at_least)
 {
-	if (h->cut || !h->inflight_known || h->inflight)
+	if (h->cut || !h->inflight_known || h->inflight || h->in_call)
 		return true;
 	for (size_t i = 0; i < h->nr; i++)
 		if (h->list[i].reach >= at_least)
 			return true;
 	/*
-	 * A module that pins for requests in flight alone (a mounted file system, say) has the file
-	 * of the request open as well, and was seen above.
+	 * A module that pins for requests in flight alone (a mounted file system, say) does so for
+	 * a file that was seen above, or for a thread that waits.
 	 */
 	for (size_t i = 0; i < h->pinners.nr; i++)
 		if (h->pinners.list[i].in_use && h->pinners.list[i].reach >= at_least &&

@@ -44,6 +44,7 @@ struct holders {
 	bool cut;	   /* there were more files than HOLDERS_MAX */
 	uint64_t inflight; /* files sent over a socket and not yet received */
 	bool inflight_known;
+	uint32_t in_call; /* threads whose system call may hold pages until it returns */
 	struct pinners pinners;
 	struct queues queues;
 };

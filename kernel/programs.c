@@ -171,6 +171,8 @@ static int choose_programs(struct programs *ps, const struct programs_room *room
 		err = follow_tree(ps);
 	if (!err && ps->plan->deep_ok)
 		err = add_program(ps, ps->skel->progs.page_freed, NULL, LEVEL_DEEP);
+	if (!err && ps->plan->deep_ok)
+		err = add_program(ps, ps->skel->progs.file_born, NULL, LEVEL_DEEP);
 	return err ? err : add_program(ps, ps->skel->progs.module_unloaded, NULL, LEVEL_LIGHT);
 }
 

@@ -14,7 +14,7 @@ struct bpf_link;
 struct bpf_program;
 struct pinleak_bpf;
 
-#define PROGRAMS_MAX (PL_HOOKS + 8)
+#define PROGRAMS_MAX (PL_HOOKS + 9)
 
 struct programs {
 	struct pinleak_bpf *skel; /* NULL: nothing is loaded */

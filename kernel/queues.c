@@ -180,6 +180,9 @@ void queues_add_socket(struct queues *q, uint64_t sock, uint16_t family)
 {
 	add_list(q, sock + q->at.sk_receive);
 	add_list(q, sock + q->at.sk_write);
-	if (is_tcp(q, sock, family))
-		add_tree(q, sock + q->at.sk_rtx);
+	q->local += family == AF_UNIX;
+	if (!is_tcp(q, sock, family))
+		return;
+	add_tree(q, sock + q->at.sk_rtx);
+	q->tcp++;
 }

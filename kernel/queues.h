@@ -25,7 +25,8 @@ struct queues {
 	struct map64 refs; /* folio (its first struct page) -> references */
 	struct map64 seen; /* pipes, and data of packets (clones share them), that were counted */
 	uint64_t packets;
-	bool cut; /* there were too many to look through */
+	int64_t tcp, local; /* sockets that were looked through: TCP, and AF_UNIX */
+	bool cut;	    /* there were too many to look through */
 };
 
 /* -ENOTSUP: memory's error says what is missing. */

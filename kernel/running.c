@@ -30,6 +30,8 @@ static int program_maps(uint32_t id, char *name, uint32_t *maps, uint32_t *nr)
 		return -errno;
 	err = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
 	close(fd);
+	if (!err && info.created_by_uid)
+		err = -EPERM; /* whoever it is, what he says is not to be relied on */
 	memcpy(name, info.name, sizeof(info.name));
 	*nr = info.nr_map_ids < MAPS_MAX ? info.nr_map_ids : MAPS_MAX;
 	return err;
@@ -50,49 +52,62 @@ static int open_map(uint32_t id, struct bpf_map_info *info)
 	return -EIO;
 }
 
-/* The constants of one loading: all its programs share this map, and nobody else's do. */
-static int find_constants(uint32_t *rodata)
+/* The map of constants among a program's maps, 0: none of that name. */
+static uint32_t constants_of(const uint32_t *maps, uint32_t nr)
 {
-	uint32_t id = 0, maps[MAPS_MAX], nr;
 	struct bpf_map_info info;
-	char name[BPF_OBJ_NAME_LEN];
 
-	while (!bpf_prog_get_next_id(id, &id)) {
-		if (program_maps(id, name, maps, &nr) || strcmp(name, SWEEP) != 0)
+	for (uint32_t i = 0; i < nr; i++) {
+		int fd = open_map(maps[i], &info);
+
+		if (fd < 0)
 			continue;
-		for (uint32_t i = 0; i < nr; i++) {
-			int fd = open_map(maps[i], &info);
-
-			if (fd < 0)
-				continue;
-			close(fd);
-			if (!strcmp(info.name, RODATA)) {
-				*rodata = maps[i];
-				return 0;
-			}
-		}
+		close(fd);
+		if (!strcmp(info.name, RODATA))
+			return maps[i];
 	}
-	return errno == ENOENT ? -ENOENT : -errno;
+	return 0;
 }
 
-static int read_pid(uint32_t rodata, uint32_t *pid)
+/*
+ * The constants of one loading: all its programs share this map, and nobody else's do. Goes on
+ * behind program *id. -ENOENT: no more.
+ */
+static int next_constants(uint32_t *id, uint32_t *rodata)
+{
+	uint32_t maps[MAPS_MAX], nr;
+	char name[BPF_OBJ_NAME_LEN];
+
+	while (!bpf_prog_get_next_id(*id, id)) {
+		if (program_maps(*id, name, maps, &nr) || strcmp(name, SWEEP) != 0)
+			continue;
+		*rodata = constants_of(maps, nr);
+		if (*rodata)
+			return 0;
+	}
+	return -errno;
+}
+
+/* Whose programs they are. -ENOENT: they track plain references. */
+static int read_constants(uint32_t rodata, uint32_t *pid)
 {
 	struct bpf_map_info info;
+	struct pinleak_bpf__rodata *ro;
 	char value[CONSTANTS_MAX];
 	int fd = open_map(rodata, &info), err;
 	uint32_t zero = 0;
 
 	if (fd < 0)
 		return fd;
-	if (info.value_size > sizeof(value) ||
-	    info.value_size < offsetof(struct pinleak_bpf__rodata, own_tgid) + sizeof(*pid))
+	if (info.value_size > sizeof(value) || info.value_size < offsetof(__typeof__(*ro), plain))
 		err = -EPROTO;
 	else
 		err = bpf_map_lookup_elem(fd, &zero, value) ? -errno : 0;
 	close(fd);
-	if (!err)
-		memcpy(pid, value + offsetof(struct pinleak_bpf__rodata, own_tgid), sizeof(*pid));
-	return err;
+	if (err)
+		return err;
+	memcpy(pid, value + offsetof(__typeof__(*ro), own_tgid), sizeof(*pid));
+	return value[offsetof(__typeof__(*ro), plain)] ? -ENOENT : 0;
 }
 
 /* Keeps the map's descriptor when it is one that is asked for. */
@@ -138,21 +153,32 @@ static int take_maps(uint32_t rodata, struct running_map *maps, size_t nr)
 	return err;
 }
 
-int running_find(struct running_map *maps, size_t nr, uint32_t *pid)
+static void close_maps(struct running_map *maps, size_t nr)
 {
-	uint32_t rodata = 0;
-	int err = find_constants(&rodata);
-
-	for (size_t i = 0; i < nr; i++)
-		maps[i].fd = -1;
-	if (!err)
-		err = read_pid(rodata, pid);
-	if (!err)
-		err = take_maps(rodata, maps, nr);
-	for (size_t i = 0; i < nr && err; i++) {
+	for (size_t i = 0; i < nr; i++) {
 		if (maps[i].fd >= 0)
 			close(maps[i].fd);
 		maps[i].fd = -1;
 	}
-	return err;
+}
+
+int running_find(struct running_map *maps, size_t nr, uint32_t *pid)
+{
+	uint32_t id = 0, rodata = 0;
+	int err, other = -ENOENT;
+
+	for (size_t i = 0; i < nr; i++)
+		maps[i].fd = -1;
+	while (!(err = next_constants(&id, &rodata))) {
+		err = read_constants(rodata, pid);
+		if (!err)
+			err = take_maps(rodata, maps, nr);
+		if (!err)
+			return 0;
+		close_maps(maps, nr);
+		if (err != -ENOENT)
+			other = err;
+	}
+	*pid = 0;
+	return err == -ENOENT ? other : err;
 }

@@ -15,6 +15,9 @@
 #include "btfq.h"
 #include "drain.h"
 
+#define READINGS   5
+#define READING_NS 50000000 /* between two of them */
+
 int survey_open(struct survey *s)
 {
 	int err = memory_open(&s->memory);
@@ -31,8 +34,8 @@ int survey_open(struct survey *s)
 		err = objects_open(&s->objects, &s->memory);
 	if (err)
 		return err;
-	err = tracked_open(&s->tracked, s->grace_ns);
-	return err == -ENOENT ? 0 : err;
+	err = tracked_open(&s->tracked);
+	return err == -ENOENT || err == -EPROTO ? 0 : err; /* then drivers have no names */
 }
 
 static void forget_owners(struct survey *s)
@@ -294,12 +297,12 @@ static void look_at_plain(struct survey *s)
 /* Pipes and sockets hold what can be seen to lie in them. */
 static bool could_reference(const struct holder *h)
 {
-	return h->kind != HOLDER_PIPE && h->kind != HOLDER_SOCKET;
+	return h->kind != HOLDER_PIPE && (h->kind != HOLDER_SOCKET || h->reach > HOLDER_REFERENCES);
 }
 
 static bool references_could_be_held(const struct holders *h)
 {
-	if (h->cut || !h->inflight_known || h->inflight)
+	if (h->cut || !h->inflight_known || h->inflight || h->in_call)
 		return true;
 	for (size_t i = 0; i < h->nr; i++)
 		if (could_reference(&h->list[i]))
@@ -311,12 +314,39 @@ static bool references_could_be_held(const struct holders *h)
 	return false;
 }
 
-static void wait_grace(const struct survey *s)
+static void pause_for(uint64_t ns)
 {
-	struct timespec t = {.tv_sec = (time_t)(s->grace_ns / 1000000000),
-			     .tv_nsec = (long)(s->grace_ns % 1000000000)};
+	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000),
+			     .tv_nsec = (long)(ns % 1000000000)};
 
 	nanosleep(&t, NULL);
+}
+
+/* Keeps those that are still so. */
+static void sieve(struct survey *s, struct census_suspects *list,
+		  bool (*still)(const struct census_suspect *, const struct folio *))
+{
+	struct folio room;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < list->nr; i++)
+		if (still(&list->list[i],
+			  scan_one(&s->scan, list->list[i].pfn, &room) ? NULL : &room))
+			list->list[nr++] = list->list[i];
+	list->nr = nr;
+}
+
+/*
+ * A page that is just being freed looks lost for a moment, and a frame that is used again may do
+ * so once more, for a process of the same kind: hardly in each of several readings.
+ */
+static void sieve_often(struct survey *s)
+{
+	for (int i = 0; i < READINGS; i++) {
+		pause_for(READING_NS);
+		sieve(s, &s->census.pinned, census_still_pinned);
+		sieve(s, &s->census.plain, census_still_referenced);
+	}
 }
 
 int survey_look_again(struct survey *s)
@@ -325,7 +355,7 @@ int survey_look_again(struct survey *s)
 
 	if (!s->census.pinned.nr && !s->census.plain.nr)
 		return -ENOENT;
-	wait_grace(s);
+	pause_for(s->grace_ns);
 	/* First the batches, then the holders, then the folios: who lets go meanwhile is not
 	 * blamed. */
 	s->second.drained = !drain_lru();
@@ -335,6 +365,7 @@ int survey_look_again(struct survey *s)
 		return err;
 	s->second.pins_could_be_held = holders_could(&s->holders, HOLDER_IN_FLIGHT);
 	s->second.references_could_be_held = references_could_be_held(&s->holders);
+	sieve_often(s);
 	look_at_pinned(s);
 	look_at_plain(s);
 	return 0;

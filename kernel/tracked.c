@@ -3,18 +3,15 @@
 
 #include <string.h>
 
-int tracked_open(struct tracked *t, uint64_t grace_ns)
+int tracked_open(struct tracked *t)
 {
 	const struct snapshot *s;
 	int err;
 
 	*t = (struct tracked){0};
-	t->ledger.grace_ns = grace_ns;
 	err = books_find(&t->books);
 	if (!err)
 		err = books_read(&t->books, &s);
-	if (!err)
-		err = ledger_evaluate(&t->ledger, s);
 	for (size_t i = 0; !err && i < s->nr_pages; i++)
 		err = map64_put(&t->page_at, s->pages[i].folio, (uint32_t)i);
 	if (!err)
@@ -24,7 +21,6 @@ int tracked_open(struct tracked *t, uint64_t grace_ns)
 
 void tracked_close(struct tracked *t)
 {
-	ledger_free(&t->ledger);
 	map64_free(&t->page_at);
 	books_close(&t->books);
 	t->s = NULL;
@@ -61,6 +57,15 @@ static uint32_t site_number(const struct tracked *t, const struct pl_slot *slot)
 	return site + 1;
 }
 
+/* Could the claim's owner release it still, as far as its file and its process tell? */
+static bool lives(const struct tracked *t, const struct pl_slot *slot)
+{
+	uint32_t at;
+
+	return map64_get(&t->s->owner_at, slot->owner, &at) && !t->s->owners[at].file_end_ns &&
+	       !t->s->owners[at].dead_ns;
+}
+
 void tracked_describe(struct tracked *t, struct census_entry *e)
 {
 	const struct pl_page *p = tracked_page(t, e->folio->addr);
@@ -77,6 +82,6 @@ void tracked_describe(struct tracked *t, struct census_entry *e)
 		if (e->driver && e->driver != driver)
 			driver = TRACKED_SEVERAL;
 		e->driver = driver;
+		e->claimed |= lives(t, &p->slot[i]);
 	}
-	e->claimed = e->driver != 0; /* the ledger judges it */
 }

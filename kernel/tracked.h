@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #include "../core/census.h"
-#include "../core/ledger.h"
 #include "books.h"
 
 #define TRACKED_DRIVERS 64
@@ -15,7 +14,6 @@
 struct tracked {
 	struct books books;
 	const struct snapshot *s; /* NULL: nobody tracks */
-	struct ledger ledger;	  /* drawn up from it */
 	struct map64 page_at;	  /* folio -> place in the snapshot's pages */
 	const struct blame *drivers[TRACKED_DRIVERS];
 	uint32_t nr_drivers;
@@ -26,7 +24,7 @@ struct tracked {
 #define TRACKED_FIRST	2
 
 /* -ENOENT: nobody tracks; -EPROTO: another version of pinleak does. */
-int tracked_open(struct tracked *t, uint64_t grace_ns);
+int tracked_open(struct tracked *t);
 void tracked_close(struct tracked *t);
 
 /* The folio's record, or NULL. */

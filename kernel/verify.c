@@ -70,7 +70,7 @@ int verify_running(struct scan *scan, struct agreement *out)
 {
 	struct map64 odd = {0};
 	struct tracked t;
-	int err = tracked_open(&t, 0);
+	int err = tracked_open(&t);
 
 	*out = (struct agreement){0};
 	if (!err)
@@ -79,7 +79,7 @@ int verify_running(struct scan *scan, struct agreement *out)
 	if (err)
 		goto out;
 	nanosleep(&pause_between, NULL);
-	err = tracked_open(&t, 0);
+	err = tracked_open(&t);
 	if (!err) {
 		out->pid = t.books.watcher;
 		count_odd(scan, &t, &odd, out);

@@ -264,17 +264,6 @@ static void put_referenced(const struct render *r, const struct census_second *s
 		    "them: plain references (get_user_pages) were not given back.");
 }
 
-static void put_proved(const struct render *r, uint64_t proved)
-{
-	char pins[UNITS_ROOM];
-
-	if (!proved)
-		return;
-	render_error(r, ERROR_DRIVERS_LEAKING_LOCKED_PAGES);
-	fprintf(r->to, "  %s pins are proved to be leaked, by the pinleak that tracks\n",
-		units_count((int64_t)proved, pins));
-}
-
 void render_census_text(const struct render *r, const struct census_report *c, enum census_by by)
 {
 	static const enum census_by most_wanted[] = {CENSUS_BY_DRIVER, CENSUS_BY_PROCESS,
@@ -286,7 +275,6 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 	put_odd(r, &c->census->negative, "a count below zero, more was released than taken");
 	put_odd(r, &c->census->many_refs, "1,024 references and more, which are no pins");
 	put_agreement(r, c->agreement);
-	put_proved(r, c->proved);
 	if (c->second) {
 		put_pinned(r, c);
 		put_referenced(r, c->second);
@@ -414,7 +402,6 @@ void render_census_json(const struct render *r, const struct census_report *c)
 	json_object_set_new(o, "negative", json_sum(&c->census->negative));
 	json_object_set_new(o, "many_references", json_sum(&c->census->many_refs));
 	json_object_set_new(o, "verify", agreement_object(c->agreement));
-	json_object_set_new(o, "proved", json_integer((json_int_t)c->proved));
 	json_object_set_new(o, "second_look", second_object(c->second));
 	json_object_set_new(o, "holders", holders_array(c));
 	for (int by = 0; by < CENSUS_BYS; by++) {

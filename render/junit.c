@@ -74,9 +74,9 @@ static void put_leak(FILE *to, const struct gate_leak *l)
 	fprintf(to, "    <testcase classname=\"pinleak.driver\" name=\"");
 	put_text(to, l->driver);
 	fprintf(to, "\" time=\"0.000\">\n");
-	snprintf(message, sizeof(message), "error 729: %s pins leaked, %s (%s)",
-		 units_count((int64_t)l->pins, pins), units_bytes((double)l->bytes, bytes),
-		 evidence_name(l->evidence));
+	snprintf(message, sizeof(message), "error 729: %s %s leaked, %s (%s)",
+		 units_count((int64_t)l->pins, pins), l->plain ? "references" : "pins",
+		 units_bytes((double)l->bytes, bytes), evidence_name(l->evidence));
 	if (!l->allowed) {
 		put_fault(to, "failure", message, text);
 	} else {

@@ -15,9 +15,10 @@ static void put_leak(FILE *to, const struct gate_leak *l)
 
 	memcpy(b.driver, l->driver, sizeof(b.driver));
 	render_driver(&b, driver, sizeof(driver));
-	fprintf(to, "pinleak: %s leaked %s pins, %s (%s)%s\n", driver,
-		units_count((int64_t)l->pins, pins), units_bytes((double)l->bytes, bytes),
-		evidence_name(l->evidence), l->allowed ? ": allowed" : "");
+	fprintf(to, "pinleak: %s leaked %s %s, %s (%s)%s\n", driver,
+		units_count((int64_t)l->pins, pins), l->plain ? "references" : "pins",
+		units_bytes((double)l->bytes, bytes), evidence_name(l->evidence),
+		l->allowed ? ": allowed" : "");
 	if (l->remaining < l->pins)
 		fprintf(to, "pinleak:   of these %s are left; the rest came back too late\n",
 			units_count((int64_t)l->remaining, left));

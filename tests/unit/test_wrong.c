@@ -116,20 +116,36 @@ static void test_the_last_to_release_is_not_the_one_who_released_too_often(void 
 	assert_null(f->releases[0].by);
 }
 
-static void test_who_unpins_what_another_driver_pinned_is_named(void **state)
+static void second_unpins_what_the_other_pinned(struct trial *t)
 {
-	struct trial *t = *state;
 	struct snap_site *second = books_site(t->b, BLAME_MODULE, "second");
 	struct pl_wrong *w = books_wrong(t->b, PL_WRONG_CLAIMED, t->site, 1);
-	const struct finding *f;
 
 	wrong_claim(w, t->site, 1);
 	wrong_release(w, second, 1);
 	wrong_release(w, t->site, 1);
+}
+
+static void test_who_unpins_what_another_driver_pinned_is_named(void **state)
+{
+	struct trial *t = *state;
+	const struct finding *f;
+
+	books_modules(t->b, "leaky 1 0 - Live 0x0\nsecond 1 0 - Live 0x0\n");
+	second_unpins_what_the_other_pinned(t);
 	f = only(t);
 	assert_string_equal(f->driver->driver, "second");
 	assert_int_equal(f->nevers, 1);
 	assert_int_equal(f->releases[0].kind, WRONG_NEVER);
+}
+
+static void test_who_may_unpin_for_another_that_builds_upon_it_is_not_named(void **state)
+{
+	struct trial *t = *state;
+
+	books_modules(t->b, "leaky 1 1 second, Live 0x0\nsecond 1 0 - Live 0x0\n");
+	second_unpins_what_the_other_pinned(t);
+	assert_unclear(t, 1);
 }
 
 static void test_of_two_who_released_too_often_none_is_named(void **state)
@@ -716,6 +732,7 @@ int main(void)
 		TRIAL(test_a_driver_alone_on_a_page_that_unpins_once_too_often),
 		TRIAL(test_the_last_to_release_is_not_the_one_who_released_too_often),
 		TRIAL(test_who_unpins_what_another_driver_pinned_is_named),
+		TRIAL(test_who_may_unpin_for_another_that_builds_upon_it_is_not_named),
 		TRIAL(test_of_two_who_released_too_often_none_is_named),
 		TRIAL(test_releases_that_do_not_add_up_accuse_nobody),
 		TRIAL(test_a_party_that_is_not_known_leaves_it_open),
