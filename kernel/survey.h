@@ -21,7 +21,7 @@ struct survey {
 	struct census census;
 	struct tracked tracked; /* {0}: nobody tracks */
 	struct holders holders;
-	struct owned owned; /* what the holders' own structures list */
+	struct owned owned;		   /* what the holders' own structures list */
 	struct census_holder *holder_list; /* those of holders that could hold pins */
 	size_t nr_holders;
 	struct census_second second;

@@ -366,7 +366,8 @@ def test_what_is_leaked_is_told_with_its_error_and_its_numbers():
         d.pin_all(memory.small(3))
         out = text("--fail")
         assert "error 729" not in out and "These could hold them" in out, out
-        assert f"character-device /dev/leaky [leaky] of {read('/proc/self/comm')} ({os.getpid()}), fd " in out, out
+        ours = f"{read('/proc/self/comm')} ({os.getpid()})"
+        assert f"character-device /dev/leaky [leaky] of {ours}, fd " in out, out
     text("--fail", "--pid", os.getpid())  # only its own pages are looked at, and they are mapped
 
 
