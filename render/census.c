@@ -270,7 +270,8 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 						     CENSUS_BY_OBJECT};
 
 	put_head(r, c);
-	put_odd(r, &c->census->unmapped, "mapped by no process");
+	if (!c->second || c->second->pinned.folios != c->census->unmapped.folios)
+		put_odd(r, &c->census->unmapped, "mapped by no process"); /* else told below */
 	put_odd(r, &c->census->must_move, "where memory must stay movable");
 	put_odd(r, &c->census->negative, "a count below zero, more was released than taken");
 	put_odd(r, &c->census->many_refs, "1,024 references and more, which are no pins");

@@ -361,6 +361,13 @@ def test_what_is_leaked_is_told_with_its_error_and_its_numbers():
     assert "error 729 (0x2D9) ERROR_DRIVERS_LEAKING_LOCKED_PAGES\n" in out, out
     assert f"  evidence orphaned: {o['pinned']['pins']:,} pins on " in out, out
     assert "\n      module leaky\n" in out, out
+    assert "mapped by no process" not in out, "told twice"
+    with Device() as d:
+        d.pin_all(memory.small(3))
+        out = text("--fail")
+        assert "error 729" not in out and "These could hold them" in out, out
+        ours = f"{read('/proc/self/comm')} ({os.getpid()})"
+        assert f"character-device /dev/leaky [leaky] of {ours}, fd " in out, out
     text("--fail", "--pid", os.getpid())  # only its own pages are looked at, and they are mapped
 
 
