@@ -238,7 +238,7 @@ static void put_pinned(const struct render *r, const struct census_report *c)
 		put_evidence(r, "orphaned", &s->pinned);
 		render_wrap(r->to, 4,
 			    "No process maps them, and no open file could hold them: a driver "
-			    "leaks. Which one cannot be told afterwards.");
+			    "leaks. Page structures do not tell which one.");
 		if (c->nr_holders)
 			fprintf(r->to, "    Loaded modules that can pin:\n");
 		put_holders(r, c);
