@@ -288,6 +288,7 @@ static void fill_loss(json_t *o, const struct report_loss *l)
 		{"files_table_full", PL_LOST_FILES},
 		{"calls_table_full", PL_LOST_CALLS},
 		{"releases_untraced", PL_REL_UNTRACED},
+		{"pins_repaired", PL_REPAIRED},
 		{"records_torn", PL_CONTENDED},
 		{"processes_table_full", PL_LOST_TREE},
 		{"wrong_releases_table_full", PL_LOST_WRONGS},
