@@ -50,32 +50,29 @@ static int open_map(uint32_t id, struct bpf_map_info *info)
 	return -EIO;
 }
 
-/* The constants of one loading: all its programs share this map, and nobody else's do. */
-static int find_constants(uint32_t *rodata)
+/* The constants of a loading: all its programs share this map, and nobody else's do. 0: none. */
+static uint32_t constants_of(uint32_t sweep)
 {
-	uint32_t id = 0, maps[MAPS_MAX], nr;
+	uint32_t maps[MAPS_MAX], nr;
 	struct bpf_map_info info;
 	char name[BPF_OBJ_NAME_LEN];
 
-	while (!bpf_prog_get_next_id(id, &id)) {
-		if (program_maps(id, name, maps, &nr) || strcmp(name, SWEEP) != 0)
-			continue;
-		for (uint32_t i = 0; i < nr; i++) {
-			int fd = open_map(maps[i], &info);
+	if (program_maps(sweep, name, maps, &nr) || strcmp(name, SWEEP) != 0)
+		return 0;
+	for (uint32_t i = 0; i < nr; i++) {
+		int fd = open_map(maps[i], &info);
 
-			if (fd < 0)
-				continue;
-			close(fd);
-			if (!strcmp(info.name, RODATA)) {
-				*rodata = maps[i];
-				return 0;
-			}
-		}
+		if (fd < 0)
+			continue;
+		close(fd);
+		if (!strcmp(info.name, RODATA))
+			return maps[i];
 	}
-	return errno == ENOENT ? -ENOENT : -errno;
+	return 0;
 }
 
-static int read_pid(uint32_t rodata, uint32_t *pid)
+/* The process, and whether it is plain references that it tracks here. */
+static int read_constants(uint32_t rodata, uint32_t *pid, bool *plain)
 {
 	struct bpf_map_info info;
 	char value[CONSTANTS_MAX];
@@ -84,15 +81,16 @@ static int read_pid(uint32_t rodata, uint32_t *pid)
 
 	if (fd < 0)
 		return fd;
-	if (info.value_size > sizeof(value) ||
-	    info.value_size < offsetof(struct pinleak_bpf__rodata, own_tgid) + sizeof(*pid))
+	if (info.value_size > sizeof(value) || info.value_size < sizeof(struct pinleak_bpf__rodata))
 		err = -EPROTO;
 	else
 		err = bpf_map_lookup_elem(fd, &zero, value) ? -errno : 0;
 	close(fd);
-	if (!err)
-		memcpy(pid, value + offsetof(struct pinleak_bpf__rodata, own_tgid), sizeof(*pid));
-	return err;
+	if (err)
+		return err;
+	memcpy(pid, value + offsetof(struct pinleak_bpf__rodata, own_tgid), sizeof(*pid));
+	*plain = value[offsetof(struct pinleak_bpf__rodata, plain)];
+	return 0;
 }
 
 /* Keeps the map's descriptor when it is one that is asked for. */
@@ -117,6 +115,16 @@ static int take_map(uint32_t id, struct running_map *maps, size_t nr)
 	return 0;
 }
 
+static void drop_maps(struct running_map *maps, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (maps[i].fd >= 0)
+			close(maps[i].fd);
+		maps[i].fd = -1;
+	}
+}
+
+/* -ENOENT when some are not there: it is just being loaded, or goes. */
 static int take_maps(uint32_t rodata, struct running_map *maps, size_t nr)
 {
 	uint32_t id = 0, ids[MAPS_MAX], n;
@@ -134,25 +142,35 @@ static int take_maps(uint32_t rodata, struct running_map *maps, size_t nr)
 			err = take_map(ids[i], maps, nr);
 	}
 	for (size_t i = 0; i < nr && !err; i++)
-		err = maps[i].fd < 0 ? -EPROTO : 0;
+		err = maps[i].fd < 0 ? -ENOENT : 0;
+	if (err)
+		drop_maps(maps, nr);
 	return err;
+}
+
+static int take_loading(uint32_t sweep, struct running_map *maps, size_t nr, uint32_t *pid)
+{
+	uint32_t rodata = constants_of(sweep);
+	bool plain;
+	int err = rodata ? read_constants(rodata, pid, &plain) : -ENOENT;
+
+	if (!err && plain)
+		err = -ENOENT; /* its records are not of pins */
+	return err ? err : take_maps(rodata, maps, nr);
 }
 
 int running_find(struct running_map *maps, size_t nr, uint32_t *pid)
 {
-	uint32_t rodata = 0;
-	int err = find_constants(&rodata);
+	uint32_t id = 0;
+	int err, why = -ENOENT;
 
 	for (size_t i = 0; i < nr; i++)
 		maps[i].fd = -1;
-	if (!err)
-		err = read_pid(rodata, pid);
-	if (!err)
-		err = take_maps(rodata, maps, nr);
-	for (size_t i = 0; i < nr && err; i++) {
-		if (maps[i].fd >= 0)
-			close(maps[i].fd);
-		maps[i].fd = -1;
+	while (!bpf_prog_get_next_id(id, &id)) {
+		err = take_loading(id, maps, nr, pid);
+		if (!err)
+			return 0;
+		why = err == -ENOENT ? why : err;
 	}
-	return err;
+	return errno == ENOENT ? why : -errno;
 }
