@@ -81,7 +81,8 @@ static int read_constants(uint32_t rodata, uint32_t *pid, bool *plain)
 
 	if (fd < 0)
 		return fd;
-	if (info.value_size > sizeof(value) || info.value_size < sizeof(struct pinleak_bpf__rodata))
+	if (info.value_size > sizeof(value) ||
+	    info.value_size <= offsetof(struct pinleak_bpf__rodata, plain))
 		err = -EPROTO;
 	else
 		err = bpf_map_lookup_elem(fd, &zero, value) ? -errno : 0;
