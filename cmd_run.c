@@ -344,6 +344,8 @@ static void on_references(void *ctx, const struct report_references *s)
 
 	if (r->set.json)
 		r->to->references(&r->render, s);
+	if (!s->on)
+		snprintf(r->refusal, sizeof(r->refusal), "%s", s->reason);
 }
 
 static const struct reporter gatekeeper = {
@@ -393,7 +395,8 @@ static int begin_tracking(struct run *r)
 		err = session_references(s);
 	if (err)
 		snprintf(r->refusal, sizeof(r->refusal), "%s", session_error(s, err));
-	if (err || session_level(s) != wanted || wanted == LEVEL_COUNTERS) {
+	if (err || session_level(s) != wanted || wanted == LEVEL_COUNTERS ||
+	    (r->set.monitor.references && !s->getters)) {
 		fprintf(stderr, "pinleak: the command was not run: %s\n", r->refusal);
 		return give_up(r, r->refusal, STATUS_CANNOT);
 	}
@@ -457,8 +460,11 @@ static void attend(struct run *r)
 
 static bool is_settled(const struct run *r)
 {
-	return gate_is_settled(monitor_ledger(r->session.monitor), r->end_ns,
-			       r->session.sample.now_ns);
+	const struct monitor *m = r->session.monitor;
+	uint64_t now = r->session.sample.now_ns;
+
+	return gate_is_settled(monitor_ledger(m), 0, r->end_ns, now) &&
+	       gate_is_settled(monitor_references(m), monitor_open_references(m), r->end_ns, now);
 }
 
 /* The pins that are left get their grace time; a signal ends that. */

@@ -1737,10 +1737,28 @@ static __always_inline void page_reread(struct pl_page *p, __u64 folio)
 	p->wrong = lacks;
 }
 
+/*
+ * A whole record of a folio that has no pin left: the kernel has skipped the run of a release hook
+ * (an interrupt released while the same program ran), or another function released. A pin is
+ * counted before its hook runs and until after its release's, so under the lock nobody is between.
+ */
+static __always_inline void page_repair(struct pl_page *p, __u64 folio)
+{
+	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
+		return; /* the next sweep will do */
+	if (p->whole && p->held && !p->torn && !folio_pins(folio)) {
+		count(PL_REPAIRED, p->held);
+		page_reset(p);
+	}
+	page_unlock(p);
+}
+
 static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
 {
 	sum->seen++;
 	page_reread(p, *key);
+	if (p->whole && p->held && !p->pins && !p->wrong)
+		page_repair(p, *key);
 	if (p->pins || p->wrong || p->last_ns + sum->keep_ns > sum->now_ns)
 		return 0;
 	if (__sync_val_compare_and_swap(&p->lock, 0, 1))

@@ -209,6 +209,7 @@ enum pl_stat {
 	PL_API_CALLS,
 	PL_REL_UNKNOWN,	 /* released, but taken before tracking or not chosen */
 	PL_REL_UNTRACED, /* released by a path beyond PL_RELS */
+	PL_REPAIRED,	 /* pins of whole records that were gone, and no hook saw them released */
 	PL_LOST_PAGES,	 /* pins not recorded: table full */
 	PL_LOST_BUSY,	 /* pins not recorded: the map refused (EBUSY, ENOMEM) */
 	PL_LOST_STACK,	 /* stacks that could not be walked */

@@ -149,11 +149,13 @@ struct gate_sum gate_sum(const struct gate *g)
 
 /* ---- waiting -------------------------------------------------------------------------- */
 
-bool gate_is_settled(const struct ledger *l, uint64_t end_ns, uint64_t now_ns)
+bool gate_is_settled(const struct ledger *l, uint64_t open, uint64_t end_ns, uint64_t now_ns)
 {
-	if (!l->tree_held && !l->tree_unproved)
+	uint64_t grace_ends = end_ns + l->grace_ns;
+
+	if (!l->tree_held && !l->tree_unproved && !open)
 		return true;
-	if (now_ns < end_ns + l->grace_ns)
-		return false;
-	return now_ns >= l->tree_due_ns || now_ns >= end_ns + l->grace_ns + WAIT_MAX_NS;
+	if (now_ns >= grace_ends + WAIT_MAX_NS)
+		return true;
+	return !open && now_ns >= grace_ends && now_ns >= l->tree_due_ns;
 }

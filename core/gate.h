@@ -85,9 +85,10 @@ struct report_run {
 
 /*
  * The command ended at end_ns: is there nothing left to wait for? Pins of the tree that are still
- * there get the grace time, and those whose file or process ended later their own; but not for
- * ever, when a descendant goes on and on.
+ * there get the grace time, and those whose file or process ended later their own; those that are
+ * open, of which it has to be looked who holds them, that look. But not for ever, when a
+ * descendant goes on and on.
  */
-bool gate_is_settled(const struct ledger *l, uint64_t end_ns, uint64_t now_ns);
+bool gate_is_settled(const struct ledger *l, uint64_t open, uint64_t end_ns, uint64_t now_ns);
 
 #endif

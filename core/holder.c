@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "holder.h"
 
-#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define KERNEL_O_DIRECT 040000 /* include/uapi/asm-generic/fcntl.h */
 
 const char *holder_kind_name(enum holder_kind kind)
 {
@@ -194,7 +195,7 @@ static struct holder_class by_type(const struct holder_facts *f)
 	case S_IFSOCK:
 		return socket_class(f);
 	case S_IFREG:
-		if (f->flags & O_DIRECT)
+		if (f->flags & KERNEL_O_DIRECT)
 			return (struct holder_class){HOLDER_DIRECT, HOLDER_IN_FLIGHT};
 	}
 	return (struct holder_class){HOLDER_OTHER, by_module(f)};

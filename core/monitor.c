@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -53,6 +54,7 @@ struct getters {
 	bool on, wanted, refused;
 	bool looked;
 	uint64_t unexplained; /* folios, at the last look */
+	uint64_t open;	      /* references of the tree that are not yet judged */
 	uint32_t calm;	      /* looks in a row without more */
 	char reason[160];
 };
@@ -326,6 +328,16 @@ bool monitor_wants_exact(const struct monitor *m)
 const struct ledger *monitor_ledger(const struct monitor *m)
 {
 	return &m->ledger;
+}
+
+const struct ledger *monitor_references(const struct monitor *m)
+{
+	return &m->getters.ledger;
+}
+
+uint64_t monitor_open_references(const struct monitor *m)
+{
+	return m->getters.open;
 }
 
 uint32_t monitor_leaking(const struct monitor *m)
@@ -728,6 +740,7 @@ static void tell_references(const struct monitor *m, uint64_t now_ns, const char
 void monitor_references_are(struct monitor *m, uint64_t now_ns, bool on)
 {
 	m->getters.on = on;
+	m->getters.open = 0;
 	map64_clear(&m->getters.before);
 	if (!on)
 		retire(m, true);
@@ -741,40 +754,84 @@ void monitor_references_failed(struct monitor *m, uint64_t now_ns, const char *r
 	tell_references(m, now_ns, reason);
 }
 
+static const struct snap_owner *claimant(const struct snapshot *s, const struct pl_slot *slot)
+{
+	uint32_t at;
+
+	return map64_get(&s->owner_at, slot->owner, &at) ? &s->owners[at] : NULL;
+}
+
+/*
+ * A file of a file system or a socket ends before what came through it: a network file system's
+ * server may still answer, and a closed socket still sends.
+ */
+static bool is_of_device(const struct pl_owner *o)
+{
+	return !o->file_id || S_ISCHR(o->mode) || S_ISBLK(o->mode) || !(o->mode & S_IFMT);
+}
+
 /*
  * Others than drivers take references too, for a pipe or a socket, and pass them on without
  * get_user_pages(): a folio that they have claimed proves nothing.
  */
-static bool is_of_modules(const struct snapshot *s, const struct pl_page *p)
+static bool is_of_drivers(const struct snapshot *s, const struct pl_page *p)
 {
-	uint32_t owner, site;
+	uint32_t site;
 
-	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS; i++)
-		if (!map64_get(&s->owner_at, p->slot[i].owner, &owner) ||
-		    !map64_get(&s->site_at, s->owners[owner].owner.site, &site) ||
-		    s->sites[site]->blame.kind != BLAME_MODULE)
+	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS; i++) {
+		const struct snap_owner *o = claimant(s, &p->slot[i]);
+
+		if (!o || !map64_get(&s->site_at, o->owner.site, &site) ||
+		    s->sites[site]->blame.kind != BLAME_MODULE || !is_of_device(&o->owner))
 			return false;
+	}
 	return p->nr_slots && !p->extra && !p->torn;
 }
 
-/* What was there at the last look too; a folio is referenced for a moment for many reasons. */
+static bool is_of_tree(const struct snapshot *s, const struct pl_page *p)
+{
+	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS; i++) {
+		const struct snap_owner *o = claimant(s, &p->slot[i]);
+
+		if (o && o->owner.tree)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What of a folio's references was there at the last look too, and proves something; a folio is
+ * referenced for a moment for many reasons.
+ */
+static int keep_steady_page(struct getters *g, const struct snapshot *s, struct snap_page *page,
+			    struct map64 *now)
+{
+	struct pl_page *p = &page->page;
+	uint32_t before = 0, pins = p->pins;
+	int err;
+
+	if (!is_of_drivers(s, p) || page->queued == SNAP_QUEUED_YES)
+		p->pins = 0;
+	if (!p->pins)
+		return 0;
+	if (page->queued == SNAP_QUEUED_UNKNOWN)
+		p->pins = 0;
+	map64_get(&g->before, page->folio, &before);
+	err = p->pins ? map64_put(now, page->folio, p->pins) : 0;
+	p->pins = p->pins < before ? p->pins : before;
+	if (is_of_tree(s, p))
+		g->open += pins - p->pins;
+	return err;
+}
+
 static int keep_steady(struct getters *g, const struct snapshot *s)
 {
 	struct map64 now = {0};
 	int err = 0;
 
-	for (size_t i = 0; i < s->nr_pages && !err; i++) {
-		struct pl_page *p = &s->pages[i].page;
-		uint32_t before = 0;
-
-		if (p->pins && !is_of_modules(s, p))
-			p->pins = 0;
-		if (!p->pins)
-			continue;
-		map64_get(&g->before, s->pages[i].folio, &before);
-		err = map64_put(&now, s->pages[i].folio, p->pins);
-		p->pins = p->pins < before ? p->pins : before;
-	}
+	g->open = 0;
+	for (size_t i = 0; i < s->nr_pages && !err; i++)
+		err = keep_steady_page(g, s, &s->pages[i], &now);
 	map64_free(&g->before);
 	g->before = now;
 	return err;

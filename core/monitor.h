@@ -89,6 +89,13 @@ void monitor_finish(struct monitor *m, uint64_t now_ns);
 /* The books of the last step that had some. */
 const struct ledger *monitor_ledger(const struct monitor *m);
 
+/*
+ * Those of plain references; and references of the tree, at most, of which the next looks will
+ * tell whether they prove anything.
+ */
+const struct ledger *monitor_references(const struct monitor *m);
+uint64_t monitor_open_references(const struct monitor *m);
+
 /* Drivers that were found to leak. */
 uint32_t monitor_leaking(const struct monitor *m);
 

@@ -11,8 +11,16 @@
 #include "map64.h"
 #include "modgraph.h"
 
+/* Does a folio lie in a pipe or a socket? Asked of plain references only. */
+enum snap_queued {
+	SNAP_QUEUED_NO,
+	SNAP_QUEUED_YES,
+	SNAP_QUEUED_UNKNOWN, /* it has to be looked */
+};
+
 struct snap_page {
 	uint64_t folio;
+	enum snap_queued queued;
 	struct pl_page page;
 };
 

@@ -507,6 +507,28 @@ static struct leaky_set *leaky_get_req(const struct leaky_req *req, long *nr)
 	return ERR_PTR(*nr);
 }
 
+/* Transient I/O of those who do not pin. */
+static long leaky_get_use(struct leaky_file *lf, const struct leaky_req *req)
+{
+	long nr, i;
+	struct leaky_set *set = leaky_get_req(req, &nr);
+
+	if (IS_ERR(set))
+		return PTR_ERR(set);
+	for (i = 0; i < nr; i++)
+		put_page(set->pages[i]);
+	kvfree(set);
+	return 0;
+}
+
+/* The same; a later step fails, and the error path drops the references as it should. */
+static long leaky_get_fail(struct leaky_file *lf, const struct leaky_req *req)
+{
+	long err = leaky_get_use(lf, req);
+
+	return err ? err : -EIO;
+}
+
 /* Taken with get_user_pages, released as if pinned: ARG of them, the rest rightly. */
 static long leaky_unpin_get(struct leaky_file *lf, const struct leaky_req *req)
 {
@@ -604,6 +626,8 @@ static const leaky_shape_fn leaky_shapes[] = {
 	[LEAKY_HOLD] = leaky_hold,
 	[LEAKY_ASYNC] = leaky_async,
 	[LEAKY_UNREGISTER] = leaky_unregister,
+	[LEAKY_GET_USE] = leaky_get_use,
+	[LEAKY_GET_FAIL] = leaky_get_fail,
 	[LEAKY_KEEP_ONE] = leaky_keep_one,
 	[LEAKY_ERROR] = leaky_error,
 	[LEAKY_PARTIAL] = leaky_partial,

@@ -313,6 +313,7 @@ static int read_all(struct reading *r)
 	err = find_modules(r);
 	for (size_t i = 0; i < r->nr && !err; i++)
 		judge_file(r, &r->files[i], r->places[i]);
+	queues_add_orphans(&h->queues);
 	read_inflight(h, r->memory);
 	notice_unseen_sockets(h, r->memory);
 	return err;
@@ -371,5 +372,5 @@ bool holders_explains(const struct holders *h, uint64_t folio, uint32_t *refs)
 {
 	*refs = 0;
 	map64_get(&h->queues.refs, folio, refs);
-	return !h->queues.cut && !h->cut;
+	return !h->queues.cut && !h->cut && h->inflight_known && !h->inflight;
 }

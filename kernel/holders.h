@@ -65,7 +65,8 @@ bool holders_could(const struct holders *h, enum holder_reach at_least);
 
 /*
  * Plain references to a folio (its first struct page) that lie in pipes and sockets. False: not
- * all of these could be looked at, *refs is what was found.
+ * all of these could be looked at (some are on their way to another process, say), *refs is what
+ * was found.
  */
 bool holders_explains(const struct holders *h, uint64_t folio, uint32_t *refs);
 

@@ -10,8 +10,10 @@
 #include "holders.h"
 #include "scan.h"
 
-#define COST_SHARE 9		 /* a pair of looks is followed by so many times its length */
-#define CLEAR_NS   5000000000ULL /* between two listings of all pipes and sockets */
+#define COST_SHARE 9 /* a pair of looks, or a listing, is followed by so many times its length */
+#define CALM_SHARE                                                                                 \
+	99 /* a listing, when it only has to be seen whether a queue still holds them              \
+	    */
 
 static uint64_t now(void)
 {
@@ -24,7 +26,7 @@ static uint64_t now(void)
 void lookout_close(struct lookout *l)
 {
 	census_free(&l->seen);
-	map64_free(&l->cleared);
+	map64_free(&l->known);
 	*l = (struct lookout){0};
 }
 
@@ -102,47 +104,85 @@ int lookout_look(struct lookout *l, uint64_t now_ns, bool *done, uint64_t *folio
 
 /* ---- folios of a snapshot --------------------------------------------------------------- */
 
-/* Could it be proof of a leak, as far as its owners go? */
+/*
+ * A folio that is moved from pipe to pipe may be missed by one listing of them. What has not been
+ * found in two, and was referenced at every look since the first, is in none.
+ */
+#define LISTINGS 2
+
+static bool has_failed(const struct snapshot *s, const struct pl_slot *slot)
+{
+	uint32_t at;
+
+	return slot->refs_bad ||
+	       (slot->call && (map64_get(&s->failure_at, slot->call, &at) ||
+			       map64_get(&s->failure_at, slot->call & ~0xffffULL, &at)));
+}
+
+/* Could it be proof of a leak, as far as its claims go? */
 static bool may_be_proof(const struct snapshot *s, const struct pl_page *p)
 {
 	uint32_t at;
 
+	if (s->nr_unloads)
+		return true;
 	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS; i++)
-		if (map64_get(&s->owner_at, p->slot[i].owner, &at) &&
-		    (s->owners[at].file_end_ns || s->owners[at].dead_ns))
+		if (has_failed(s, &p->slot[i]) ||
+		    (map64_get(&s->owner_at, p->slot[i].owner, &at) &&
+		     (s->owners[at].file_end_ns || s->owners[at].dead_ns)))
 			return true;
 	return false;
 }
 
-/* Which life of the folio it was: it may be freed and come back. */
+/* What is known of a folio: in how many listings it was not found; it was in the last one. */
+#define KNOWN_QUEUED 3
+#define KNOWN_BITS   3
+
+/* And of which life of the folio that is: it may be freed and come back. */
 static uint32_t life(const struct pl_page *p)
 {
-	return (uint32_t)(p->first_ns >> 16);
+	return (uint32_t)(p->first_ns >> 16) & ~(uint32_t)KNOWN_BITS;
 }
 
-static bool is_cleared(const struct lookout *l, const struct snap_page *p)
+static uint32_t known_of(const struct lookout *l, const struct snap_page *p)
 {
-	uint32_t of;
+	uint32_t known;
 
-	return map64_get(&l->cleared, p->folio, &of) && of == life(&p->page);
+	if (!map64_get(&l->known, p->folio, &known) ||
+	    (known & ~(uint32_t)KNOWN_BITS) != life(&p->page))
+		return 0;
+	return known & KNOWN_BITS;
 }
 
-static int clear_some(struct lookout *l, const struct snapshot *s, const struct holders *h)
+static int now_known(struct map64 *to, const struct lookout *l, const struct snap_page *p,
+		     const struct holders *h)
 {
+	uint32_t known = known_of(l, p), refs;
+	bool all = holders_explains(h, p->folio, &refs);
+
+	if (refs)
+		known = KNOWN_QUEUED;
+	else if (!all || known == KNOWN_QUEUED)
+		known = 0;
+	else
+		known += known < LISTINGS;
+	return map64_put(to, p->folio, life(&p->page) | known);
+}
+
+static int know_all(struct lookout *l, const struct snapshot *s, const struct holders *h)
+{
+	struct map64 now = {0};
 	int err = 0;
 
-	for (size_t i = 0; i < s->nr_pages && !err; i++) {
-		struct snap_page *p = &s->pages[i];
-		uint32_t refs;
-
-		if (p->page.pins && may_be_proof(s, &p->page) &&
-		    holders_explains(h, p->folio, &refs) && !refs)
-			err = map64_put(&l->cleared, p->folio, life(&p->page));
-	}
+	for (size_t i = 0; i < s->nr_pages && !err; i++)
+		if (s->pages[i].page.pins && may_be_proof(s, &s->pages[i].page))
+			err = now_known(&now, l, &s->pages[i], h);
+	map64_free(&l->known);
+	l->known = now;
 	return err;
 }
 
-static int list_and_clear(struct lookout *l, const struct snapshot *s)
+static int list_queues(struct lookout *l, const struct snapshot *s)
 {
 	struct memory memory;
 	struct holders holders;
@@ -152,34 +192,51 @@ static int list_and_clear(struct lookout *l, const struct snapshot *s)
 		err = drain_lru();
 	if (!err) {
 		err = holders_read(&memory, &holders);
-		map64_clear(&l->cleared);
 		if (!err)
-			err = clear_some(l, s, &holders);
+			err = know_all(l, s, &holders);
 		holders_close(&holders);
 	}
 	memory_close(&memory);
 	return err;
 }
 
-static bool is_open_question(const struct lookout *l, const struct snapshot *s,
-			     const struct snap_page *p)
+/* Nobody referenced it any more in between: what was known is no longer so. */
+static int forget_if_free(struct lookout *l, const struct snap_page *p)
 {
-	return p->page.pins && may_be_proof(s, &p->page) && !is_cleared(l, p);
+	if (p->page.pins || !known_of(l, p))
+		return 0;
+	return map64_put(&l->known, p->folio, life(&p->page));
+}
+
+static enum snap_queued queued(const struct lookout *l, const struct snapshot *s,
+			       const struct snap_page *p)
+{
+	uint32_t known = known_of(l, p);
+
+	if (!p->page.pins || known == LISTINGS || !may_be_proof(s, &p->page))
+		return SNAP_QUEUED_NO;
+	return known == KNOWN_QUEUED ? SNAP_QUEUED_YES : SNAP_QUEUED_UNKNOWN;
 }
 
 int lookout_clear(struct lookout *l, const struct snapshot *s)
 {
-	bool wanted = false;
+	enum snap_queued most = SNAP_QUEUED_NO;
+	uint64_t began = now(), share;
 	int err = 0;
 
-	for (size_t i = 0; i < s->nr_pages && !wanted; i++)
-		wanted = is_open_question(l, s, &s->pages[i]);
-	if (wanted && s->now_ns >= l->cleared_ns + CLEAR_NS) {
-		l->cleared_ns = s->now_ns;
-		err = list_and_clear(l, s);
+	for (size_t i = 0; i < s->nr_pages && !err; i++) {
+		enum snap_queued q = queued(l, s, &s->pages[i]);
+
+		most = q > most ? q : most;
+		err = forget_if_free(l, &s->pages[i]);
+	}
+	share = most == SNAP_QUEUED_UNKNOWN ? COST_SHARE : CALM_SHARE;
+	if (!err && most && began >= l->listed_ns + share * l->list_cost_ns) {
+		err = list_queues(l, s);
+		l->listed_ns = now();
+		l->list_cost_ns = l->listed_ns - began;
 	}
 	for (size_t i = 0; i < s->nr_pages; i++)
-		if (is_open_question(l, s, &s->pages[i]))
-			s->pages[i].page.pins = 0;
+		s->pages[i].queued = queued(l, s, &s->pages[i]);
 	return err == -ENOMEM ? err : 0; /* what could not be looked at stays an open question */
 }

@@ -13,12 +13,13 @@
 #include "../core/snapshot.h"
 
 struct lookout {
-	struct census seen;   /* at the first look */
-	uint64_t first_ns;    /* when that was; 0: none is waiting for its second */
-	uint64_t last_ns;     /* when the last pair of looks ended */
-	uint64_t cost_ns;     /* how long that pair took */
-	struct map64 cleared; /* folios of a snapshot that lie in no pipe and no socket */
-	uint64_t cleared_ns;
+	struct census seen;    /* at the first look */
+	uint64_t first_ns;     /* when that was; 0: none is waiting for its second */
+	uint64_t last_ns;      /* when the last pair of looks ended */
+	uint64_t cost_ns;      /* how long that pair took */
+	struct map64 known;    /* of folios of a snapshot: do they lie in pipes or sockets? */
+	uint64_t listed_ns;    /* when all of these were listed last */
+	uint64_t list_cost_ns; /* how long that took */
 };
 
 void lookout_close(struct lookout *l);
@@ -33,8 +34,8 @@ bool lookout_is_due(const struct lookout *l, uint64_t now_ns, uint64_t every_ns,
 int lookout_look(struct lookout *l, uint64_t now_ns, bool *done, uint64_t *folios);
 
 /*
- * Lets those folios of a snapshot of references hold nothing that lie in pipes or sockets, or of
- * which that cannot be told. Only folios are asked about whose file or process has ended. -ENOMEM.
+ * Notes in a snapshot of references which folios lie in pipes or sockets. Only those are looked
+ * for that could prove a leak: a file, a process or a module has ended, or a call failed. -ENOMEM.
  */
 int lookout_clear(struct lookout *l, const struct snapshot *s);
 

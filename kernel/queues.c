@@ -2,20 +2,24 @@
 #include "queues.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "btfq.h"
+#include "ksyms.h"
 
-#define PAGES_MAX   1048576 /* different ones that are kept */
-#define PACKETS_MAX 262144  /* looked at, of all sockets */
-#define RING_MAX    1048576 /* slots of a pipe: 1 << 31 bytes are the most F_SETPIPE_SZ gives */
-#define SLOT_MAX    64	    /* room for a struct pipe_buffer */
-#define SHARED_MAX  1024    /* room for a struct skb_shared_info */
-#define FRAG_SIZE   16	    /* sizeof(skb_frag_t) in every version; it begins with the page */
-#define DEPTH	    64	    /* of a red-black tree */
-#define LISTED_MAX  1024    /* packets in the frag_list of one */
-#define TCP	    6
+#define PAGES_MAX   1048576  /* different ones that are kept */
+#define PACKETS_MAX 262144   /* looked at, of all sockets */
+#define RING_MAX    1048576  /* slots of a pipe: 1 << 31 bytes are the most F_SETPIPE_SZ gives */
+#define SLOT_MAX    64	     /* room for a struct pipe_buffer */
+#define SHARED_MAX  1024     /* room for a struct skb_shared_info */
+#define FRAG_SIZE   16	     /* sizeof(skb_frag_t) in every version; it begins with the page */
+#define DEPTH	    64	     /* of a red-black tree */
+#define LISTED_MAX  1024     /* packets in the frag_list of one */
+#define BUCKETS_MAX 16777216 /* of the table of TCP sockets */
+#define CHAIN_MAX   4096     /* of one bucket */
 
 static bool read_layout(struct queues_layout *l, const struct btf *btf)
 {
@@ -28,6 +32,15 @@ static bool read_layout(struct queues_layout *l, const struct btf *btf)
 		{"sock", "sk_receive_queue", &l->sk_receive},
 		{"sock", "sk_write_queue", &l->sk_write},
 		{"sock", "tcp_rtx_queue", &l->sk_rtx},
+		{"tcp_sock", "out_of_order_queue", &l->sk_early},
+		{"udp_sock", "reader_queue", &l->sk_udp},
+		{"sock", "sk_socket", &l->sk_socket},
+		{"sock_common", "skc_state", &l->sk_state},
+		{"sock_common", "skc_family", &l->sk_family},
+		{"sock_common", "skc_nulls_node", &l->sk_node},
+		{"inet_hashinfo", "ehash", &l->ehash},
+		{"inet_hashinfo", "ehash_mask", &l->ehash_mask},
+		{"sk_buff", "sk", &l->skb_sock},
 		{"sock", "sk_protocol", &l->sk_protocol},
 		{"sock", "sk_type", &l->sk_type},
 		{"sk_buff_head", "next", &l->list_next},
@@ -166,14 +179,38 @@ static void add_tree(struct queues *q, uint64_t root)
 	}
 }
 
-static bool is_tcp(struct queues *q, uint64_t sock, uint16_t family)
+static bool is_inet(struct queues *q, uint64_t sock, uint16_t family, uint16_t type,
+		    uint16_t protocol)
 {
-	uint16_t type, protocol;
+	uint16_t its_type, its_protocol;
 
 	return (family == AF_INET || family == AF_INET6) &&
-	       !memory_read(q->memory, sock + q->at.sk_type, &type, sizeof(type)) &&
-	       !memory_read(q->memory, sock + q->at.sk_protocol, &protocol, sizeof(protocol)) &&
-	       type == SOCK_STREAM && protocol == TCP;
+	       !memory_read(q->memory, sock + q->at.sk_type, &its_type, sizeof(its_type)) &&
+	       !memory_read(q->memory, sock + q->at.sk_protocol, &its_protocol,
+			    sizeof(its_protocol)) &&
+	       its_type == type && its_protocol == protocol;
+}
+
+static uint8_t state_of(struct queues *q, uint64_t sock)
+{
+	uint8_t state;
+
+	return memory_read(q->memory, sock + q->at.sk_state, &state, sizeof(state)) ? 0 : state;
+}
+
+/* What was sent to somebody who has not accepted it yet: the packets of a listener are his. */
+static void add_embryos(struct queues *q, uint64_t listener)
+{
+	uint64_t head = listener + q->at.sk_receive;
+	uint64_t skb = memory_u64(q->memory, head + q->at.list_next);
+
+	for (int i = 0; skb && skb != head && i < CHAIN_MAX; i++) {
+		uint64_t sock = memory_u64(q->memory, skb + q->at.skb_sock);
+
+		if (sock)
+			add_list(q, sock + q->at.sk_receive);
+		skb = memory_u64(q->memory, skb + q->at.skb_next);
+	}
 }
 
 void queues_add_socket(struct queues *q, uint64_t sock, uint16_t family)
@@ -181,8 +218,65 @@ void queues_add_socket(struct queues *q, uint64_t sock, uint16_t family)
 	add_list(q, sock + q->at.sk_receive);
 	add_list(q, sock + q->at.sk_write);
 	q->local += family == AF_UNIX;
-	if (!is_tcp(q, sock, family))
+	if (family == AF_UNIX && state_of(q, sock) == TCP_LISTEN)
+		add_embryos(q, sock);
+	if (is_inet(q, sock, family, SOCK_DGRAM, IPPROTO_UDP))
+		add_list(q, sock + q->at.sk_udp);
+	if (!is_inet(q, sock, family, SOCK_STREAM, IPPROTO_TCP))
 		return;
 	add_tree(q, sock + q->at.sk_rtx);
+	add_tree(q, sock + q->at.sk_early);
 	q->tcp++;
+}
+
+/* ---- sockets without a file --------------------------------------------------------------- */
+
+/* In the table are also remnants of sockets, which are smaller: struct inet_timewait_sock, .. */
+static void add_orphan(struct queues *q, uint64_t sock)
+{
+	uint8_t state = state_of(q, sock);
+	uint16_t family;
+
+	if (state == TCP_TIME_WAIT || state > TCP_CLOSING ||
+	    memory_u64(q->memory, sock + q->at.sk_socket) ||
+	    memory_read(q->memory, sock + q->at.sk_family, &family, sizeof(family)))
+		return;
+	queues_add_socket(q, sock, family);
+}
+
+/* A chain ends with an odd number. What goes away while it is read may lead astray. */
+static void add_bucket(struct queues *q, uint64_t node)
+{
+	for (int i = 0; node && !(node & 1); i++) {
+		if (i == CHAIN_MAX) {
+			q->cut = true;
+			return;
+		}
+		add_orphan(q, node - q->at.sk_node);
+		node = memory_u64(q->memory, node);
+	}
+}
+
+void queues_add_orphans(struct queues *q)
+{
+	struct ksym table = {.name = "tcp_hashinfo"};
+	uint64_t buckets, piece[512];
+	uint32_t nr;
+
+	if (ksyms_find(&table, 1) || !table.addr) {
+		q->cut = true;
+		return;
+	}
+	buckets = memory_u64(q->memory, table.addr + q->at.ehash);
+	nr = memory_u32(q->memory, table.addr + q->at.ehash_mask) + 1;
+	q->cut |= !buckets || nr > BUCKETS_MAX;
+	for (uint32_t at = 0; at < nr && !q->cut; at += 512) {
+		uint32_t n = nr - at < 512 ? nr - at : 512;
+
+		if (memory_read(q->memory, buckets + at * sizeof(*piece), piece,
+				n * sizeof(*piece)))
+			q->cut = true;
+		for (uint32_t i = 0; i < n && !q->cut; i++)
+			add_bucket(q, piece[i]);
+	}
 }

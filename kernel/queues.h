@@ -14,7 +14,8 @@
 
 struct queues_layout {
 	uint32_t pipe_head, pipe_tail, pipe_ring, pipe_bufs, buf_page, buf_size;
-	uint32_t sk_receive, sk_write, sk_rtx, sk_protocol, sk_type, list_next;
+	uint32_t sk_receive, sk_write, sk_rtx, sk_early, sk_udp, sk_protocol, sk_type, list_next;
+	uint32_t sk_state, sk_family, sk_socket, sk_node, ehash, ehash_mask, skb_sock;
 	uint32_t skb_next, skb_head, skb_end, rb_left, rb_right;
 	uint32_t nr_frags, frags, frag_list, shared_size;
 };
@@ -36,5 +37,12 @@ void queues_close(struct queues *q);
 /* A struct pipe_inode_info; a struct sock of the family. What cannot be read holds nothing. */
 void queues_add_pipe(struct queues *q, uint64_t pipe);
 void queues_add_socket(struct queues *q, uint64_t sock, uint16_t family);
+
+/*
+ * TCP sockets that no file leads to: closed ones that still have something to send, and those
+ * that nobody has accepted yet. Not those of a network namespace with a table of its own (sysctl
+ * net.ipv4.tcp_child_ehash_entries).
+ */
+void queues_add_orphans(struct queues *q);
 
 #endif

@@ -132,6 +132,16 @@ static int take_map(uint32_t id, struct running_map *maps, size_t nr)
 	return 0;
 }
 
+static void drop_maps(struct running_map *maps, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (maps[i].fd >= 0)
+			close(maps[i].fd);
+		maps[i].fd = -1;
+	}
+}
+
+/* -ENOENT when some are not there: it is just being loaded, or goes. */
 static int take_maps(uint32_t rodata, struct running_map *maps, size_t nr)
 {
 	uint32_t id = 0, ids[MAPS_MAX], n;
@@ -149,7 +159,9 @@ static int take_maps(uint32_t rodata, struct running_map *maps, size_t nr)
 			err = take_map(ids[i], maps, nr);
 	}
 	for (size_t i = 0; i < nr && !err; i++)
-		err = maps[i].fd < 0 ? -EPROTO : 0;
+		err = maps[i].fd < 0 ? -ENOENT : 0;
+	if (err)
+		drop_maps(maps, nr);
 	return err;
 }
 

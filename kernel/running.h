@@ -13,8 +13,9 @@ struct running_map {
 };
 
 /*
- * Opens the maps of the first pinleak that is found, and says which process it is. -ENOENT: none
- * tracks; -EPROTO: its maps are not what this version knows; -EPERM.
+ * Opens the maps of the first pinleak that is found to track pins (and not only plain references),
+ * and says which process it is. -ENOENT: none does; -EPROTO: its maps are not what this version
+ * knows; -EPERM.
  */
 int running_find(struct running_map *maps, size_t nr, uint32_t *pid);
 

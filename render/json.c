@@ -288,6 +288,7 @@ static void fill_loss(json_t *o, const struct report_loss *l)
 		{"files_table_full", PL_LOST_FILES},
 		{"calls_table_full", PL_LOST_CALLS},
 		{"releases_untraced", PL_REL_UNTRACED},
+		{"pins_repaired", PL_REPAIRED},
 		{"records_torn", PL_CONTENDED},
 		{"processes_table_full", PL_LOST_TREE},
 		{"wrong_releases_table_full", PL_LOST_WRONGS},
@@ -407,15 +408,15 @@ static json_t *gate_array(const struct gate *g)
 	for (size_t i = 0; i < g->nr_leaks; i++) {
 		const struct gate_leak *l = &g->leaks[i];
 
-		json_array_append_new(a,
-				      json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:b}", "driver",
-						json_text_or_null(l->driver), "kind",
-						blame_kind_name(l->kind), "evidence",
-						evidence_name(l->evidence), "pins",
-						l->plain ? 0 : (json_int_t)l->pins, "references",
-						l->plain ? (json_int_t)l->pins : 0, "bytes",
-						(json_int_t)l->bytes, "remaining_pins",
-						(json_int_t)l->remaining, "allowed", l->allowed));
+		json_array_append_new(a, json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:b}",
+						   "driver", json_text_or_null(l->driver), "kind",
+						   blame_kind_name(l->kind), "evidence",
+						   evidence_name(l->evidence), "pins",
+						   l->plain ? 0 : (json_int_t)l->pins, "references",
+						   l->plain ? (json_int_t)l->pins : 0, "bytes",
+						   (json_int_t)l->bytes, "remaining_pins",
+						   l->plain ? 0 : (json_int_t)l->remaining,
+						   "allowed", l->allowed));
 	}
 	return a;
 }

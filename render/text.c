@@ -304,6 +304,7 @@ static void put_losses(const struct render *r, const struct report_loss *l)
 		{PL_LOST_CALLS, "failed calls not recorded, the table is full"},
 		{PL_LOST_TREE, "processes not followed, the table is full"},
 		{PL_REL_UNTRACED, "releases whose path was not kept"},
+		{PL_REPAIRED, "pins that were gone unseen, and are off the books again"},
 		{PL_CONTENDED, "records torn by two processors at once"},
 		{PL_LOST_WRONGS, "wrong releases not recorded, the table is full"},
 	};

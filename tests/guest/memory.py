@@ -106,7 +106,7 @@ def hugetlb(number, share=mmap.MAP_PRIVATE, size=HUGE, write=True):
 
 # ---- pinning --------------------------------------------------------------------------------
 
-USE, HOLD, ASYNC, UNREGISTER, KEEP_ONE, ERROR, PARTIAL, CLOSE = range(8)
+(USE, HOLD, ASYNC, UNREGISTER, GET_USE, GET_FAIL, KEEP_ONE, ERROR, PARTIAL, CLOSE) = range(10)
 
 
 class Device:

@@ -664,6 +664,50 @@ def test_the_examples_of_the_man_page_do_what_they_say():
     junit(os.path.join(place, "leaks.xml"))
 
 
+# ---- plain references ---------------------------------------------------------------------------
+
+def plain_leaks(r):
+    return [(x["driver"], x["references"], x["pins"], x["evidence"]) for x in r.run["leaks"]]
+
+
+def test_references_that_are_left_behind_are_counted_exactly():
+    for pages in (1, 40):
+        r = gate("--references", DRIVE, "--pages", pages, "get-leak")
+        assert r.status == 99 and plain_leaks(r) == [("leaky", pages, 0, "orphaned")], (r.text, r.run)
+        assert r.run["leaked_references"] == pages and r.run["leaked_pins"] == 0, r.run
+        assert r.run["unproved_pins"] == 0, r.run
+
+
+def test_references_of_a_child_that_died_long_before_the_command_ends_count_as_well():
+    r = gate("--references", "sh", "-c", f"{DRIVE} --pages 8 get-leak; sleep 6; {DRIVE} get-use")
+    assert r.status == 99 and plain_leaks(r) == [("leaky", 8, 0, "orphaned")], (r.text, r.run)
+
+
+def test_references_that_are_dropped_let_the_command_pass():
+    for shape in ("get-use", "get-fail", "use"):
+        r = clean(gate("--references", DRIVE, "--times", 20, shape))
+        assert r.run["leaked_references"] == 0, r.run
+
+
+def test_without_the_option_references_are_not_looked_at():
+    clean(gate(DRIVE, "--pages", 16, "get-leak"))
+
+
+def test_references_in_a_pipe_of_somebody_else_are_no_leak_and_not_waited_for():
+    """A driver uses pages of a file in memory that then lie in a pipe; the process is gone."""
+    out, into = os.pipe()
+    code = ("import mmap, os, sys; sys.path.insert(0, 'tests/guest'); import memory\n"
+            "fd = os.memfd_create('spliced'); os.ftruncate(fd, 8 * 4096)\n"
+            "m = memory.Memory(8 * 4096, mmap.MAP_SHARED, fd)\n"
+            "with memory.Device() as d: d.pin_all(m, memory.GET_USE)\n"
+            f"os.splice(fd, {into}, 8 * 4096, offset_src=0)\n")
+    p = start("--references", *python(code), pass_fds=(into,), cwd=ROOT)
+    r = clean(finish(p))
+    assert r.run["seconds"] < 30 and r.run["leaked_references"] == 0, r.run
+    os.close(out)
+    os.close(into)
+
+
 if __name__ == "__main__":
     os.chdir(ROOT)
     for interrupt in signal.SIGINT, signal.SIGQUIT:  # ignored when we run in the background

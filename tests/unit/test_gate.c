@@ -194,7 +194,7 @@ static void test_nothing_left_is_not_waited_for(void **state)
 	struct ledger l = {.grace_ns = SEC(2), .proved = 100, .held = 100};
 
 	(void)state;
-	assert_true(gate_is_settled(&l, SEC(100), SEC(100)));
+	assert_true(gate_is_settled(&l, 0, SEC(100), SEC(100)));
 }
 
 static void test_pins_that_are_held_get_the_grace_time(void **state)
@@ -202,11 +202,11 @@ static void test_pins_that_are_held_get_the_grace_time(void **state)
 	struct ledger l = {.grace_ns = SEC(2), .tree_held = 1};
 
 	(void)state;
-	assert_false(gate_is_settled(&l, SEC(100), SEC(102) - 1));
-	assert_true(gate_is_settled(&l, SEC(100), SEC(102)));
+	assert_false(gate_is_settled(&l, 0, SEC(100), SEC(102) - 1));
+	assert_true(gate_is_settled(&l, 0, SEC(100), SEC(102)));
 	l = (struct ledger){.grace_ns = SEC(2), .tree_unproved = 1};
-	assert_false(gate_is_settled(&l, SEC(100), SEC(102) - 1));
-	assert_true(gate_is_settled(&l, SEC(100), SEC(102)));
+	assert_false(gate_is_settled(&l, 0, SEC(100), SEC(102) - 1));
+	assert_true(gate_is_settled(&l, 0, SEC(100), SEC(102)));
 }
 
 static void test_what_ended_later_gets_a_grace_time_of_its_own(void **state)
@@ -214,8 +214,8 @@ static void test_what_ended_later_gets_a_grace_time_of_its_own(void **state)
 	struct ledger l = {.grace_ns = SEC(2), .tree_held = 1, .tree_due_ns = SEC(103)};
 
 	(void)state;
-	assert_false(gate_is_settled(&l, SEC(100), SEC(103) - 1));
-	assert_true(gate_is_settled(&l, SEC(100), SEC(103)));
+	assert_false(gate_is_settled(&l, 0, SEC(100), SEC(103) - 1));
+	assert_true(gate_is_settled(&l, 0, SEC(100), SEC(103)));
 }
 
 static void test_those_who_go_on_and_on_are_not_waited_for_for_ever(void **state)
@@ -223,8 +223,20 @@ static void test_those_who_go_on_and_on_are_not_waited_for_for_ever(void **state
 	struct ledger l = {.grace_ns = SEC(2), .tree_held = 1, .tree_due_ns = SEC(1000)};
 
 	(void)state;
-	assert_false(gate_is_settled(&l, SEC(100), SEC(222) - 1));
-	assert_true(gate_is_settled(&l, SEC(100), SEC(222)));
+	assert_false(gate_is_settled(&l, 0, SEC(100), SEC(222) - 1));
+	assert_true(gate_is_settled(&l, 0, SEC(100), SEC(222)));
+}
+
+static void test_what_is_open_is_waited_for_beyond_the_grace_time_and_not_for_ever(void **state)
+{
+	struct ledger l = {.grace_ns = SEC(2)};
+
+	(void)state;
+	assert_false(gate_is_settled(&l, 1, SEC(100), SEC(100)));
+	assert_false(gate_is_settled(&l, 1, SEC(100), SEC(110)));
+	assert_true(gate_is_settled(&l, 0, SEC(100), SEC(100)));
+	assert_false(gate_is_settled(&l, 1, SEC(100), SEC(222) - 1));
+	assert_true(gate_is_settled(&l, 1, SEC(100), SEC(222)));
 }
 
 int main(void)
@@ -245,6 +257,8 @@ int main(void)
 		cmocka_unit_test(test_pins_that_are_held_get_the_grace_time),
 		cmocka_unit_test(test_what_ended_later_gets_a_grace_time_of_its_own),
 		cmocka_unit_test(test_those_who_go_on_and_on_are_not_waited_for_for_ever),
+		cmocka_unit_test(
+			test_what_is_open_is_waited_for_beyond_the_grace_time_and_not_for_ever),
 	};
 
 	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);

@@ -192,7 +192,8 @@ static void test_unseen_pins_are_told_at_the_end(void **state)
 static void test_what_is_counted_as_seen_is_no_loss(void **state)
 {
 	static const enum pl_stat seen[] = {PL_SEEN_ACQUIRED, PL_SEEN_RELEASED, PL_SEEN_UNCOUNTED,
-					    PL_SEEN_API,      PL_API_CALLS,	PL_REL_UNKNOWN};
+					    PL_SEEN_API,      PL_API_CALLS,	PL_REL_UNKNOWN,
+					    PL_REPAIRED};
 	uint64_t stats[PL_STATS] = {0};
 	struct balance balance = {0};
 	struct report_loss loss = {.stats = stats, .balance = &balance};

@@ -328,6 +328,39 @@ static void test_monitor_says_so_when_memory_runs_out(void **state)
 	books_destroy(b);
 }
 
+static int watch_references(void *arg)
+{
+	const struct monitor_config config = {.grace_ns = BOOKS_GRACE, .references = true};
+	struct monitor *m = monitor_create(&config, &nobody, NULL);
+	struct books *b = arg;
+	struct snap_page before[BOOKS_PAGES];
+	int err = 0;
+
+	if (!m)
+		return -ENOMEM;
+	monitor_references_are(m, BOOKS_NOW, true);
+	for (int i = 0; i < 2 && !err; i++) {
+		memcpy(before, b->pages, sizeof(before));
+		err = monitor_step_references(m, &b->s);
+		memcpy(b->pages, before, sizeof(before));
+	}
+	monitor_references_are(m, BOOKS_NOW, false);
+	monitor_finish(m, BOOKS_NOW);
+	monitor_destroy(m);
+	return err;
+}
+
+static void test_monitor_of_references_says_so_when_memory_runs_out(void **state)
+{
+	struct books *b = books_create();
+
+	(void)state;
+	fill_books(b);
+	/* itself, what was there before, and the ledger's */
+	assert_true(fail_each(watch_references, b) >= 9);
+	books_destroy(b);
+}
+
 static void test_nothing_was_leaked_by_any_of_them(void **state)
 {
 	(void)state;
@@ -345,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_a_ledger_goes_on_after_a_failure),
 		cmocka_unit_test(test_census_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_monitor_says_so_when_memory_runs_out),
+		cmocka_unit_test(test_monitor_of_references_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_nothing_was_leaked_by_any_of_them),
 	};
 

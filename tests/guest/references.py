@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+"""
+Plain references, taken by get_user_pages(): those that drivers leave behind are found and counted,
+and nobody else is accused. Runs in the guest, once a kernel.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness import PINLEAK, ROOT, Watch, drive, load, read, run, sh, tests_of, validate
+
+STORM_SECONDS = 60
+
+
+def leaked(module="leaky"):
+    return int(read(f"/sys/module/{module}/parameters/leaked_refs"))
+
+
+def census(*args):
+    r = subprocess.run([PINLEAK, "census", "--json", "--fail", *args], capture_output=True,
+                       text=True)
+    assert r.returncode in (0, 1), r
+    o = json.loads(r.stdout)
+    validate([o])
+    return r.returncode, o
+
+
+def large_are_tracked():
+    """Whether the kernel counts all mappings of a large folio in one number."""
+    return os.uname().release >= "6.12"
+
+
+def until_tracked(w):
+    """Leaks, two pages a second, until references are tracked."""
+    for _ in range(120):
+        w.poll()
+        if any(o["on"] for o in w.of("references")):
+            return
+        drive("--pages", 2, "get-leak")
+        time.sleep(1)
+    raise AssertionError("it was not noticed")
+
+
+def told(w, driver, references, evidence):
+    """Waits until at least so many are told."""
+    return w.until(lambda o: o["type"] == "verdict" and o["driver"]["name"] == driver and
+                   o["references"] >= references and o["evidence"] in evidence,
+                   f"{references} references of {driver}, {evidence}")
+
+
+# ---- the innocent -----------------------------------------------------------------------------
+
+def test_innocents_accuse_nobody():
+    """The first test: what others leak stays, and a census would find it."""
+    load("leaky")
+    report = tempfile.mktemp()
+    status, o = census("--grace", "1s")
+    assert status == 0, o["second_look"]
+    with Watch("--references", "2s", grace="1s", interval="1s") as w:
+        storm = subprocess.Popen([PINLEAK, "run", "--references", "--grace", "1s", "--json",
+                                  "--output", report, "--", sys.executable,
+                                  os.path.join(ROOT, "tests/guest/storm.py"), str(STORM_SECONDS),
+                                  *os.environ.get("PINLEAK_STORM", "").split()],
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        looks = 0
+        while storm.poll() is None:
+            status, o = census("--grace", "1s")
+            assert status == 0, o["second_look"]
+            looks += 1
+            w.poll()
+        print("#", storm.stdout.read().strip().replace("\n", "\n# "), flush=True)
+        w.stop()
+    with open(report, encoding="utf-8") as f:
+        objects = [json.loads(line) for line in f]
+    validate(objects)
+    assert looks > 2, looks
+    assert storm.returncode == 0 and not objects[-1]["leaks"], objects[-1]
+    assert w.status == 0 and not w.of("verdict"), w.of("verdict")
+    status, o = census()
+    assert status == 0, o["second_look"]
+
+
+# ---- the guilty -------------------------------------------------------------------------------
+
+def test_growth_switches_tracking_on_and_what_leaks_then_is_counted_exactly():
+    """Of two pages a second that leak until then, the last two may be before or after."""
+    load("leaky", "second")
+    with Watch("--references", "1s", grace="1s", interval="500ms") as w:
+        until_tracked(w)
+        before = leaked()
+        living = drive("--pages", 8, "--stay", 20, "get-leak", wait=False)
+        early = told(w, "leaky", 8, ("abandoned", "orphaned"))["references"] - 8
+        assert early in (0, 2) and living.poll() is None, early
+        drive("--pages", 16, "get-leak")
+        drive("--pages", 32, "--shared", "get-leak:20")
+        if large_are_tracked():
+            drive("--pages", 512, "--thp", "get-leak:300")
+        drive("--pages", 6, "--also", "/dev/second=get-leak:4", "get-leak")
+        assert living.wait(60) == 0
+        expected = early + leaked() - before
+        told(w, "leaky", early + 50, ("orphaned",))
+        told(w, "second", 4, ("orphaned",))
+        sh("rmmod leaky")
+        told(w, "leaky", early + 50, ("unloaded",))
+        w.until(lambda o: o["type"] == "references" and not o["on"], "it goes off again", 240)
+        w.stop()
+    assert w.status == 1
+    assert {o["driver"]: (o["references"], o["pins"], o["evidence"]) for o in w.summary["leaks"]} \
+        == {"leaky": (expected, 0, "unloaded"), "second": (4, 0, "orphaned")}, w.summary
+    assert w.summary["leaked_references"] == expected + 4, w.summary
+
+
+def test_a_census_counts_every_folio_that_is_left():
+    load("leaky")
+    before = census()[1]["second_look"]
+    was = before["referenced"]["folios"] if before else 0
+    drive("--pages", 30, "get-leak")
+    drive("--pages", 12, "--shared", "get-leak")
+    drive("--pages", 512, "--thp", "get-leak:7")
+    status, o = census()
+    second = o["second_look"]
+    assert status == 1 and second["evidence"] == "unexplained-reference", second
+    assert second["referenced"]["folios"] - was == 43, (was, second)
+
+
+if __name__ == "__main__":
+    run(tests_of(globals()))
