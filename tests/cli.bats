@@ -649,7 +649,7 @@ plain() { ! coloured "$1"; }
 
 @test "there are no colours when the output is no terminal" {
 	start_hoarding
-	TERM=xterm "$pinleak" watch --track never --interval 50ms --for 1500ms >"$BATS_TEST_TMPDIR/out"
+	TERM=xterm "$pinleak" watch --track never --interval 50ms --for 4s >"$BATS_TEST_TMPDIR/out"
 	grep -q 'suspicion:' "$BATS_TEST_TMPDIR/out"
 	harmless "$BATS_TEST_TMPDIR/out"
 }
