@@ -231,7 +231,7 @@ static const struct {
 	{"dma_buf_dynamic_attach", HOLDER_PINS},
 	{"blk_rq_map_user", HOLDER_IN_FLIGHT},
 	{"get_user_page", HOLDER_REFERENCES},
-	{"iov_iter_get_pages", HOLDER_IN_FLIGHT}, /* plain references, for a request */
+	{"iov_iter_get_pages", HOLDER_REFERENCES},
 };
 
 /*
@@ -251,6 +251,9 @@ static bool extracts_in_flight(const char *module)
 
 enum holder_reach holder_import(const char *module, const char *symbol)
 {
+	/* p9_virtio_zc_request() gives its pages back before the system call returns */
+	if (!strcmp(module, "9pnet_virtio") && !strcmp(symbol, "iov_iter_get_pages_alloc2"))
+		return HOLDER_IN_FLIGHT;
 	if ((!strcmp(symbol, "iov_iter_extract_pages") || !strcmp(symbol, "extract_iter_to_sg")) &&
 	    extracts_in_flight(module))
 		return HOLDER_IN_FLIGHT;

@@ -49,7 +49,7 @@ def told(w, driver, references, evidence):
     """Waits until at least so many are told."""
     return w.until(lambda o: o["type"] == "verdict" and o["driver"]["name"] == driver and
                    o["references"] >= references and o["evidence"] in evidence,
-                   f"{references} references of {driver}, {evidence}")
+                   f"{references} references of {driver}, {evidence}", 120)
 
 
 # ---- the innocent -----------------------------------------------------------------------------
@@ -92,26 +92,25 @@ def test_growth_switches_tracking_on_and_what_leaks_then_is_counted_exactly():
     with Watch("--references", "1s", grace="1s", interval="500ms") as w:
         until_tracked(w)
         before = leaked()
-        living = drive("--pages", 8, "--stay", 20, "get-leak", wait=False)
+        living = drive("--pages", 8, "--stay", 600, "get-leak", wait=False)
         early = told(w, "leaky", 8, ("abandoned", "orphaned"))["references"] - 8
         assert early in (0, 2) and living.poll() is None, early
+        living.kill()
+        living.wait()
         drive("--pages", 16, "get-leak")
         drive("--pages", 32, "--shared", "get-leak:20")
         if large_are_tracked():
             drive("--pages", 512, "--thp", "get-leak:300")
-        drive("--pages", 6, "--also", "/dev/second=get-leak:4", "get-leak")
-        assert living.wait(60) == 0
+        drive("--pages", 6, "--also", "/dev/second=get-leak", "get-leak")
         expected = early + leaked() - before
-        told(w, "leaky", early + 50, ("orphaned",))
-        told(w, "second", 4, ("orphaned",))
+        told(w, "second", 6, ("orphaned",))
         sh("rmmod leaky")
-        told(w, "leaky", early + 50, ("unloaded",))
-        w.until(lambda o: o["type"] == "references" and not o["on"], "it goes off again", 240)
+        told(w, "leaky", early + 30, ("unloaded",))
         w.stop()
     assert w.status == 1
     assert {o["driver"]: (o["references"], o["pins"], o["evidence"]) for o in w.summary["leaks"]} \
-        == {"leaky": (expected, 0, "unloaded"), "second": (4, 0, "orphaned")}, w.summary
-    assert w.summary["leaked_references"] == expected + 4, w.summary
+        == {"leaky": (expected, 0, "unloaded"), "second": (6, 0, "orphaned")}, w.summary
+    assert w.summary["leaked_references"] == expected + 6, w.summary
 
 
 def test_a_census_counts_every_folio_that_is_left():
@@ -124,7 +123,8 @@ def test_a_census_counts_every_folio_that_is_left():
     status, o = census()
     second = o["second_look"]
     assert status == 1 and second["evidence"] == "unexplained-reference", second
-    assert second["referenced"]["folios"] - was == 43, (was, second)
+    expected = 43 if large_are_tracked() else 42
+    assert second["referenced"]["folios"] - was == expected, (was, second)
 
 
 if __name__ == "__main__":

@@ -134,6 +134,9 @@ static void test_imports_tell_what_a_module_can_hold(void **state)
 	assert_int_equal(holder_import("tee", "iov_iter_extract_pages"), HOLDER_PINS);
 	assert_int_equal(holder_import("netfs", "iov_iter_extract_pages"), HOLDER_IN_FLIGHT);
 	assert_int_equal(holder_import("netfs", "pin_user_pages"), HOLDER_PINS);
+	assert_int_equal(holder_import("9pnet_virtio", "iov_iter_get_pages_alloc2"),
+			 HOLDER_IN_FLIGHT);
+	assert_int_equal(holder_import("nfs", "iov_iter_get_pages_alloc2"), HOLDER_REFERENCES);
 	assert_int_equal(holder_import("drm", "dma_buf_get"), HOLDER_PINS);
 	assert_int_equal(holder_import("sg", "blk_rq_map_user_io"), HOLDER_IN_FLIGHT);
 	assert_int_equal(holder_import("x", "get_user_pages_fast"), HOLDER_REFERENCES);
