@@ -235,6 +235,10 @@ static int parse(const struct command *self, int argc, char **argv, struct censu
 	if (o.at < argc)
 		return usage_error(self, ERROR_INVALID_PARAMETER, "%s: census takes options only",
 				   argv[o.at]);
+	if (c->folios && c->verify && !c->json)
+		return usage_error(
+			self, ERROR_INVALID_PARAMETER,
+			"--folios lists and --verify compares: with --json both, else one");
 	*done = false;
 	return STATUS_OK;
 }

@@ -146,6 +146,7 @@ struct census_second {
 	bool pins_could_be_held;       /* by an open file, a file in flight, a module in use */
 	bool references_could_be_held; /* by the same, pipes and sockets left aside */
 	bool queues_known;	       /* all pipes and sockets were looked through */
+	uint64_t cut;		       /* folios that there was no room to look at twice */
 	bool drained;		       /* the batches of the LRU lists were emptied before */
 };
 

@@ -365,6 +365,7 @@ int survey_look_again(struct survey *s)
 		return err;
 	s->second.pins_could_be_held = holders_could(&s->holders, HOLDER_IN_FLIGHT);
 	s->second.references_could_be_held = references_could_be_held(&s->holders);
+	s->second.cut = s->census.pinned.cut + s->census.plain.cut;
 	sieve_often(s);
 	look_at_pinned(s);
 	look_at_plain(s);

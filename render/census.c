@@ -264,6 +264,15 @@ static void put_referenced(const struct render *r, const struct census_second *s
 		    "them: plain references (get_user_pages) were not given back.");
 }
 
+static void put_no_room(const struct render *r, uint64_t folios)
+{
+	char n[UNITS_ROOM];
+
+	if (folios)
+		fprintf(r->to, "  %s more folios found no room to be looked at twice\n",
+			units_count((int64_t)folios, n));
+}
+
 void render_census_text(const struct render *r, const struct census_report *c, enum census_by by)
 {
 	static const enum census_by most_wanted[] = {CENSUS_BY_DRIVER, CENSUS_BY_PROCESS,
@@ -279,6 +288,7 @@ void render_census_text(const struct render *r, const struct census_report *c, e
 	if (c->second) {
 		put_pinned(r, c);
 		put_referenced(r, c->second);
+		put_no_room(r, c->second->cut);
 	}
 	for (size_t i = 0; by == CENSUS_BYS && i < sizeof(most_wanted) / sizeof(*most_wanted); i++)
 		if (!is_empty(&c->census->by[most_wanted[i]]))
@@ -377,14 +387,14 @@ static json_t *second_object(const struct census_second *s)
 		evidence = "orphaned";
 	else if (census_is_unexplained(s))
 		evidence = "unexplained-reference";
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b}", "evidence",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:I}", "evidence",
 			 json_text_or_null(evidence), "error",
 			 evidence ? json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES) : json_null(),
 			 "pinned", json_sum(&s->pinned), "referenced", json_sum(&s->referenced),
 			 "explained", json_sum(&s->explained), "pins_could_be_held",
 			 s->pins_could_be_held, "references_could_be_held",
 			 s->references_could_be_held, "queues_known", s->queues_known,
-			 "batches_emptied", s->drained);
+			 "batches_emptied", s->drained, "no_room", (json_int_t)s->cut);
 }
 
 void render_census_json(const struct render *r, const struct census_report *c)

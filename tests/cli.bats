@@ -803,6 +803,7 @@ END
 	refused census --json now
 	refused census --json -- now
 	refused census -
+	refused census --folios --verify # both at once in JSON only
 	for option in folios verify fail json; do
 		refused census "--$option=1"
 	done
