@@ -54,7 +54,7 @@ def test_a_leak_is_noticed_tracked_proved_and_tracking_goes_off_again():
     assert v["pins"] + v["proof"]["before_tracking"] == leaked() - before, v
     assert v["proof"]["unattributed"] == 0 and v["proof"]["missed"] == 0, v["proof"]
     assert w.summary["leaks"] == [{"driver": "leaky", "kind": "module", "evidence": "orphaned",
-                                   "pins": v["pins"], "bytes": v["bytes"],
+                                   "pins": v["pins"], "references": 0, "bytes": v["bytes"],
                                    "wrong_releases": 0}], w.summary
     assert outstanding() - pins_before == leaked() - before == w.summary["rise"]
 
