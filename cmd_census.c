@@ -181,9 +181,9 @@ static int fail(struct census_command *c, int err)
 
 /* ---- the command line ------------------------------------------------------------------- */
 
-static int set_option(const struct command *self, int option, const char *value,
-		      struct census_command *c)
+static int set_option(const struct command *self, int option, const char *value, void *ctx)
 {
+	struct census_command *c = ctx;
 	unsigned by = 0;
 	uint64_t n = 0;
 	int status;
@@ -218,29 +218,20 @@ static int parse(const struct command *self, int argc, char **argv, struct censu
 		 bool *done)
 {
 	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
-	int got, status;
+	int status;
 
-	*done = true;
-	while ((got = options_next(&o)) >= 0) {
-		status = set_option(self, got, o.value, c);
-		if (status)
-			return status;
-	}
-	if (got == OPTIONS_HELP) {
-		command_help(self, stdout);
-		return STATUS_OK;
-	}
-	if (got == OPTIONS_ERROR)
-		return STATUS_USAGE;
-	if (o.at < argc)
-		return usage_error(self, ERROR_INVALID_PARAMETER, "%s: census takes options only",
-				   argv[o.at]);
-	if (c->folios && c->verify && !c->json)
-		return usage_error(
+	status = options_all(&o, set_option, c, done);
+	if (status || *done)
+		return status;
+	status = options_only(&o);
+	*done = status != STATUS_OK;
+	if (!status && c->folios && c->verify && !c->json) {
+		*done = true;
+		status = usage_error(
 			self, ERROR_INVALID_PARAMETER,
 			"--folios lists and --verify compares: with --json both, else one");
-	*done = false;
-	return STATUS_OK;
+	}
+	return status;
 }
 
 /* Who has ended meanwhile is not there either. */

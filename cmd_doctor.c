@@ -267,33 +267,37 @@ static int status_of(const struct examination *x)
 	return works(x, LEVEL_LIGHT) && works(x, LEVEL_DEEP) ? STATUS_OK : STATUS_CANNOT;
 }
 
+static int set_option(const struct command *self, int option, const char *value, void *ctx)
+{
+	struct examination *x = ctx;
+
+	switch (option) {
+	case OPT_BTF:
+		x->btf_path = value;
+		return STATUS_OK;
+	case OPT_JSON:
+		x->json = true;
+		return STATUS_OK;
+	default:
+		if (!plan_knows(value))
+			return option_bad(self, &options[option], value, "a function of the plan");
+		x->omit = value;
+		return STATUS_OK;
+	}
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
 	struct examination x = {0};
-	int got, err;
+	bool done;
+	int status, err;
 
-	while ((got = options_next(&o)) >= 0) {
-		if (got == OPT_BTF)
-			x.btf_path = o.value;
-		else if (got == OPT_JSON)
-			x.json = true;
-		else
-			x.omit = o.value;
-		if (x.omit && !plan_knows(x.omit))
-			return usage_error(self, ERROR_INVALID_PARAMETER,
-					   "--omit-hook %s: expected a function of the plan",
-					   x.omit);
-	}
-	if (got == OPTIONS_HELP) {
-		command_help(self, stdout);
-		return STATUS_OK;
-	}
-	if (got == OPTIONS_ERROR)
-		return STATUS_USAGE;
-	if (o.at < argc)
-		return usage_error(self, ERROR_INVALID_PARAMETER, "%s: doctor takes options only",
-				   argv[o.at]);
+	status = options_all(&o, set_option, &x, &done);
+	if (!status && !done)
+		status = options_only(&o);
+	if (status || done)
+		return status;
 	err = examine(&x);
 	if (err && x.btf_path)
 		return usage_error(self,

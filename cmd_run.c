@@ -116,8 +116,9 @@ static int set_level(const struct command *self, const struct option_row *row, c
 	return status;
 }
 
-static int set_option(const struct command *self, int option, const char *value, struct run *r)
+static int set_option(const struct command *self, int option, const char *value, void *ctx)
 {
+	struct run *r = ctx;
 	const struct option_row *row = &options[option];
 	struct settings *s = &r->set;
 	uint64_t n = 0;
@@ -163,7 +164,7 @@ static int set_option(const struct command *self, int option, const char *value,
 static int parse(const struct command *self, int argc, char **argv, struct run *r, bool *done)
 {
 	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
-	int got, status;
+	int status;
 
 	r->session.config.follow = true;
 	r->set = (struct settings){
@@ -173,22 +174,13 @@ static int parse(const struct command *self, int argc, char **argv, struct run *
 			    .grace_ns = 2000000000,
 			    .tree_only = true},
 	};
-	*done = true;
-	while ((got = options_next(&o)) >= 0) {
-		status = set_option(self, got, o.value, r);
-		if (status)
-			return status;
-	}
-	if (got == OPTIONS_HELP) {
-		command_help(self, stdout);
-		return STATUS_OK;
-	}
-	if (got == OPTIONS_ERROR)
-		return STATUS_USAGE;
-	if (o.at == argc)
+	status = options_all(&o, set_option, r, done);
+	if (status || *done)
+		return status;
+	*done = o.at == argc;
+	if (*done)
 		return usage_error(self, ERROR_INVALID_PARAMETER, "which command is to be run?");
 	r->set.command = argv + o.at;
-	*done = false;
 	return STATUS_OK;
 }
 

@@ -71,8 +71,9 @@ struct watch {
 
 /* ---- the command line ----------------------------------------------------------------- */
 
-static int set_option(const struct command *self, int option, const char *value, struct settings *s)
+static int set_option(const struct command *self, int option, const char *value, void *ctx)
 {
+	struct settings *s = ctx;
 	const struct option_row *row = &options[option];
 	unsigned choice = 0;
 	uint64_t n = 0;
@@ -119,7 +120,7 @@ static int set_option(const struct command *self, int option, const char *value,
 static int parse(const struct command *self, int argc, char **argv, struct settings *s, bool *done)
 {
 	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
-	int got, status;
+	int status;
 
 	*s = (struct settings){
 		.interval_ns = 1000000000,
@@ -129,23 +130,12 @@ static int parse(const struct command *self, int argc, char **argv, struct setti
 			    .grace_ns = 2000000000,
 			    .settle_ns = 60000000000},
 	};
-	*done = true;
-	while ((got = options_next(&o)) >= 0) {
-		status = set_option(self, got, o.value, s);
-		if (status)
-			return status;
-	}
-	if (got == OPTIONS_HELP) {
-		command_help(self, stdout);
-		return STATUS_OK;
-	}
-	if (got == OPTIONS_ERROR)
-		return STATUS_USAGE;
-	if (o.at < argc)
-		return usage_error(self, ERROR_INVALID_PARAMETER, "%s: watch takes options only",
-				   argv[o.at]);
-	*done = false;
-	return STATUS_OK;
+	status = options_all(&o, set_option, s, done);
+	if (status || *done)
+		return status;
+	status = options_only(&o);
+	*done = status != STATUS_OK;
+	return status;
 }
 
 /* ---- the loop ------------------------------------------------------------------------- */

@@ -112,6 +112,32 @@ int option_choice(const struct command *c, const struct option_row *row, const c
 	return option_bad(c, row, value, row->choices);
 }
 
+int options_all(struct options *o,
+		int (*set)(const struct command *c, int option, const char *value, void *ctx),
+		void *ctx, bool *done)
+{
+	int got, status;
+
+	*done = true;
+	while ((got = options_next(o)) >= 0) {
+		status = set(o->command, got, o->value, ctx);
+		if (status)
+			return status;
+	}
+	*done = got != OPTIONS_END;
+	if (got == OPTIONS_HELP)
+		command_help(o->command, stdout);
+	return got == OPTIONS_ERROR ? STATUS_USAGE : STATUS_OK;
+}
+
+int options_only(const struct options *o)
+{
+	if (o->at == o->argc)
+		return STATUS_OK;
+	return usage_error(o->command, ERROR_INVALID_PARAMETER, "%s: %s takes options only",
+			   o->argv[o->at], o->command->name);
+}
+
 static void print_option(const struct option_row *row, FILE *to)
 {
 	char left[64];

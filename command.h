@@ -7,6 +7,7 @@
 #define PINLEAK_COMMAND_H
 
 #include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /* Exit statuses, as documented. */
@@ -67,6 +68,17 @@ int option_number(const struct command *c, const struct option_row *row, const c
 		  uint64_t least, uint64_t most, uint64_t *out);
 int option_choice(const struct command *c, const struct option_row *row, const char *value,
 		  unsigned *out);
+
+/*
+ * Hands all options to set(), which returns STATUS_OK or what usage_error() does. *done when there
+ * is nothing left to do: a wrong option, or --help; else at is the first argument that is none.
+ */
+int options_all(struct options *o,
+		int (*set)(const struct command *c, int option, const char *value, void *ctx),
+		void *ctx, bool *done);
+
+/* For commands without arguments: after options_all(), is there one? STATUS_OK or STATUS_USAGE. */
+int options_only(const struct options *o);
 
 void command_help(const struct command *c, FILE *to);
 
