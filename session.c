@@ -8,6 +8,8 @@
 #include "kernel/survey.h"
 #include "render/render.h"
 
+#define LOOKOUT_FIRST_NS 60000000000ULL
+
 /* ---- life ----------------------------------------------------------------------------- */
 
 bool session_may_track(struct session *s)
@@ -32,6 +34,9 @@ int session_open(struct session *s, const struct monitor_config *config, const s
 		fprintf(stderr, "pinleak: the kernel's pin counters: %s\n", strerror(-err));
 		return err;
 	}
+	/* A start is slow enough: the first look for plain references comes a little later. */
+	s->lookout.last_ns = s->sample.now_ns - s->lookout_ns +
+			     (s->lookout_ns < LOOKOUT_FIRST_NS ? s->lookout_ns : LOOKOUT_FIRST_NS);
 	s->monitor = monitor_create(config, to, ctx);
 	if (s->monitor)
 		return 0;
