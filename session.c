@@ -109,10 +109,10 @@ int session_change_level(struct session *s)
 
 	if (to == from)
 		return 0;
+	if (from == LEVEL_COUNTERS && !s->ground.why[0])
+		take_census(s); /* before the hooks are in: the time it takes is not theirs */
 	err = to == LEVEL_COUNTERS ? tracker_set_level(s->tracker, to) : raise_level(s, to);
 	if (!err) {
-		if (from == LEVEL_COUNTERS)
-			take_census(s);
 		monitor_level_is(s->monitor,
 				 to == LEVEL_COUNTERS ? &s->sample : tracker_base(s->tracker), to,
 				 monitor_reason(s->monitor));
