@@ -150,12 +150,12 @@ static int set_option(const struct command *self, int option, const char *value,
 		return STATUS_OK;
 	case OPT_TABLE_SIZE:
 		status = option_number(self, row, value, 16, 1 << 26, &n);
-		r->session.config.table_size = (uint32_t)n;
+		r->session.live.config.table_size = (uint32_t)n;
 		return status;
 	default:
 		if (!plan_knows(value))
 			return option_bad(self, row, value, "a function that doctor lists");
-		r->session.config.omit = value;
+		r->session.live.config.omit = value;
 		return STATUS_OK;
 	}
 }
@@ -166,7 +166,7 @@ static int parse(const struct command *self, int argc, char **argv, struct run *
 	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
 	int status;
 
-	r->session.config.follow = true;
+	r->session.live.config.follow = true;
 	r->set = (struct settings){
 		.leak_status = STATUS_LEFT,
 		.monitor = {.track = TRACK_ALWAYS,
@@ -359,7 +359,7 @@ static int give_up(struct run *r, const char *why, int status)
 	struct report_run run = {.now_ns = session_now_ns(),
 				 .command = r->set.command,
 				 .trouble = why,
-				 .level = session_level(&r->session),
+				 .level = r->session.conductor.level,
 				 .status = -1,
 				 .gate = &r->gate,
 				 .exit_status = status};
@@ -374,21 +374,21 @@ static int give_up(struct run *r, const char *why, int status)
 /* The level, or the next lower one unless just this was asked for. */
 static int begin_tracking(struct run *r)
 {
-	struct session *s = &r->session;
+	struct conductor *c = &r->session.conductor;
 	enum level wanted = LEVEL_COUNTERS;
-	int err = session_step(s);
+	int err = conductor_look(c);
 
-	while (!err && (wanted = monitor_wanted(s->monitor)) != session_level(s)) {
-		err = session_change_level(s);
-		if (r->set.level_given && session_level(s) != wanted)
+	while (!err && (wanted = monitor_wanted(c->monitor)) != c->level) {
+		err = conductor_change_level(c);
+		if (r->set.level_given && c->level != wanted)
 			break;
 	}
 	if (!err)
-		err = session_references(s);
+		err = conductor_references(c);
 	if (err)
-		snprintf(r->refusal, sizeof(r->refusal), "%s", session_error(s, err));
-	if (err || session_level(s) != wanted || wanted == LEVEL_COUNTERS ||
-	    (r->set.monitor.references && !s->getters)) {
+		snprintf(r->refusal, sizeof(r->refusal), "%s", live_error(&r->session.live, err));
+	if (err || c->level != wanted || wanted == LEVEL_COUNTERS ||
+	    (r->set.monitor.references && !c->references)) {
 		fprintf(stderr, "pinleak: the command was not run: %s\n", r->refusal);
 		return give_up(r, r->refusal, STATUS_CANNOT);
 	}
@@ -399,14 +399,10 @@ static int begin_tracking(struct run *r)
 
 static int step(struct run *r)
 {
-	struct session *s = &r->session;
-	int err = session_step(s);
+	struct conductor *c = &r->session.conductor;
+	int err = conductor_step(c);
 
-	if (!err)
-		err = session_change_level(s);
-	if (!err)
-		err = session_references(s);
-	if (!err && session_level(s) == LEVEL_COUNTERS)
+	if (!err && c->level == LEVEL_COUNTERS)
 		err = -ENOTSUP; /* neither the new level nor the old one could be had */
 	return err;
 }
@@ -452,8 +448,8 @@ static void attend(struct run *r)
 
 static bool is_settled(const struct run *r)
 {
-	const struct monitor *m = r->session.monitor;
-	uint64_t now = r->session.sample.now_ns;
+	const struct monitor *m = r->session.conductor.monitor;
+	uint64_t now = r->session.conductor.last.now_ns;
 
 	return gate_is_settled(monitor_ledger(m), 0, r->end_ns, now) &&
 	       gate_is_settled(monitor_references(m), monitor_open_references(m), r->end_ns, now);
@@ -478,11 +474,11 @@ static void wait_for_releases(struct run *r)
 
 static void tell_holders(struct run *r)
 {
-	const struct ledger *l = monitor_ledger(r->session.monitor);
+	const struct ledger *l = monitor_ledger(r->session.conductor.monitor);
 	uint32_t told = 0;
 
 	for (size_t i = 0; i < l->nr_holdings && told < HOLDERS_SHOWN; i++) {
-		struct report_held h = {.now_ns = r->session.sample.now_ns,
+		struct report_held h = {.now_ns = r->session.conductor.last.now_ns,
 					.holding = &l->holdings[i],
 					.rise = (int64_t)l->holdings[i].pins,
 					.remains = true};
@@ -497,7 +493,7 @@ static void tell_holders(struct run *r)
 /* Proved, and yet told to nobody: pins that no hook saw could explain it. */
 static uint64_t untold(const struct run *r)
 {
-	uint64_t proved = monitor_ledger(r->session.monitor)->proved;
+	uint64_t proved = monitor_ledger(r->session.conductor.monitor)->proved;
 
 	for (size_t i = 0; i < r->gate.nr_leaks; i++)
 		if (!r->gate.leaks[i].plain)
@@ -529,20 +525,20 @@ static void report(struct run *r, const struct report_run *run)
 
 static int finish(struct run *r)
 {
-	const struct ledger *l = monitor_ledger(r->session.monitor);
+	const struct ledger *l = monitor_ledger(r->session.conductor.monitor);
 	struct report_run run = {.command = r->set.command, .gate = &r->gate};
 
 	if (r->err) {
-		run.trouble = session_error(&r->session, r->err);
+		run.trouble = live_error(&r->session.live, r->err);
 		fprintf(stderr, "pinleak: tracking broke down: %s\n", run.trouble);
 	} else {
 		tell_holders(r);
-		monitor_finish(r->session.monitor, r->session.sample.now_ns);
+		monitor_finish(r->session.conductor.monitor, r->session.conductor.last.now_ns);
 		run.unproved = l->tree_unproved + untold(r);
 		run.held = l->tree_held;
 	}
-	run.now_ns = r->session.sample.now_ns;
-	run.level = session_level(&r->session);
+	run.now_ns = r->session.conductor.last.now_ns;
+	run.level = r->session.conductor.level;
 	run.status = r->child.status;
 	run.signal = r->child.signal;
 	run.seconds = (double)(r->end_ns - r->begin_ns) / 1e9;
@@ -560,7 +556,7 @@ static int start_command(struct run *r, const struct child_signals *before)
 	char name[256];
 	int err = child_hold(&r->child, r->set.command, before);
 
-	if (!err && !tracker_follows(r->session.tracker, (uint32_t)r->child.pid)) {
+	if (!err && !tracker_follows(r->session.live.tracker, (uint32_t)r->child.pid)) {
 		child_drop(&r->child);
 		err = -ESRCH;
 	}
@@ -583,7 +579,7 @@ static int track_command(struct run *r)
 	int status;
 
 	if (!session_may_track(&r->session))
-		return give_up(r, r->session.ground.why, STATUS_CANNOT);
+		return give_up(r, r->session.live.ground.why, STATUS_CANNOT);
 	if (session_open(&r->session, &r->set.monitor, &gatekeeper, r))
 		return give_up(r, "the kernel's pin counters cannot be read", STATUS_CANNOT);
 	status = begin_tracking(r);

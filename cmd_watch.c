@@ -152,7 +152,7 @@ static bool sleep_until(const sigset_t *signals, struct timespec *next, uint64_t
 
 static int loop(struct watch *w)
 {
-	struct session *s = &w->session;
+	struct conductor *c = &w->session.conductor;
 	struct timespec next, end;
 	sigset_t signals;
 	int err;
@@ -166,18 +166,14 @@ static int loop(struct watch *w)
 	end = next;
 	session_add_ns(&end, w->set.for_ns);
 	do {
-		err = session_step(s);
-		if (!err)
-			err = session_change_level(s);
-		if (!err)
-			err = session_references(s);
+		err = conductor_step(c);
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
 	} while (!err && !ferror(w->render.to) &&
 		 !sleep_until(&signals, &next, w->set.interval_ns) &&
 		 (!w->set.for_ns || session_ns_until(&end) > 0));
-	return err ? err : session_step(s);
+	return err ? err : conductor_look(c);
 }
 
 static void announce(const struct watch *w)
@@ -187,7 +183,8 @@ static void announce(const struct watch *w)
 	if (w->set.json)
 		return;
 	fprintf(w->render.to, "pinleak watches %s of memory, kernel %s; Ctrl-C ends\n",
-		units_bytes((double)w->session.sample.memory_total, memory), w->render.kernel);
+		units_bytes((double)w->session.conductor.last.memory_total, memory),
+		w->render.kernel);
 	fflush(w->render.to);
 }
 
@@ -196,7 +193,7 @@ static int check_ground(struct watch *w)
 {
 	if (w->set.monitor.track == TRACK_NEVER || session_may_track(&w->session))
 		return STATUS_OK;
-	if (w->set.monitor.track == TRACK_ALWAYS || !w->session.ground.counters)
+	if (w->set.monitor.track == TRACK_ALWAYS || !w->session.live.ground.counters)
 		return STATUS_CANNOT;
 	fprintf(stderr, "  going on with the counters alone: leaks are noticed, no driver named\n");
 	return STATUS_OK;
@@ -204,16 +201,16 @@ static int check_ground(struct watch *w)
 
 static int finish(struct watch *w, int err)
 {
-	const struct session *s = &w->session;
+	const struct conductor *c = &w->session.conductor;
 
 	if (err) {
-		fprintf(stderr, "pinleak: %s\n", session_error(s, err));
+		fprintf(stderr, "pinleak: %s\n", live_error(&w->session.live, err));
 		return STATUS_CANNOT;
 	}
-	monitor_finish(s->monitor, s->sample.now_ns);
-	if (monitor_leaking(s->monitor))
+	monitor_finish(c->monitor, c->last.now_ns);
+	if (monitor_leaking(c->monitor))
 		return STATUS_LEAK;
-	return monitor_is_blind(s->monitor) ? STATUS_CANNOT : STATUS_OK;
+	return monitor_is_blind(c->monitor) ? STATUS_CANNOT : STATUS_OK;
 }
 
 static int watch(struct watch *w)
@@ -239,9 +236,9 @@ static int run(const struct command *self, int argc, char **argv)
 		return status;
 	render_here(&w.render, stdout);
 	w.render.samples = w.set.samples;
-	w.session.config = w.set.tracker;
-	w.session.lookout_ns = w.set.monitor.track == TRACK_NEVER ? 0 : w.set.references_ns;
-	w.session.grace_ns = w.set.monitor.grace_ns;
+	w.session.live.config = w.set.tracker;
+	w.session.live.lookout_ns = w.set.monitor.track == TRACK_NEVER ? 0 : w.set.references_ns;
+	w.session.live.grace_ns = w.set.monitor.grace_ns;
 	status = watch(&w);
 	session_close(&w.session);
 	return status;

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "live.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "survey.h"
+
+#define LOOKOUT_FIRST_NS 60000000000ULL
+
+/* ---- life ----------------------------------------------------------------------------- */
+
+int live_open(struct live *l)
+{
+	int err = vmstat_open(&l->counters);
+
+	if (!err)
+		err = vmstat_read(l->counters, false, &l->sample);
+	if (err)
+		return err;
+	/* A start is slow enough: the first look for plain references comes a little later. */
+	l->lookout.last_ns = l->sample.now_ns - l->lookout_ns +
+			     (l->lookout_ns < LOOKOUT_FIRST_NS ? l->lookout_ns : LOOKOUT_FIRST_NS);
+	return 0;
+}
+
+void live_close(struct live *l)
+{
+	tracker_destroy(l->tracker);
+	tracker_destroy(l->getters);
+	lookout_close(&l->lookout);
+	vmstat_close(l->counters);
+}
+
+const char *live_error(const struct live *l, int err)
+{
+	if (l->tracker && *tracker_error(l->tracker))
+		return tracker_error(l->tracker);
+	return strerror(-err);
+}
+
+/* ---- levels --------------------------------------------------------------------------- */
+
+static enum level level_of(const struct live *l)
+{
+	return l->tracker ? tracker_level(l->tracker) : LEVEL_COUNTERS;
+}
+
+static const char *why_not(const struct live *l, int err)
+{
+	if (l->tracker && *tracker_error(l->tracker))
+		return tracker_error(l->tracker);
+	if (l->ground.why[0])
+		return l->ground.why;
+	return err == -ENOTSUP ? "the BTF of this kernel lacks what pinleak needs" : strerror(-err);
+}
+
+/* Brings the level about and proves that its hooks see what the kernel counts. */
+static int raise_level(struct live *l, enum level level)
+{
+	struct calibration shots[CALIBRATIONS];
+	size_t nr;
+	int err = 0;
+
+	if (l->ground.why[0])
+		return -EPERM;
+	if (!l->tracker)
+		err = tracker_create(&l->config, &l->tracker);
+	if (!err)
+		err = tracker_set_level(l->tracker, level);
+	if (!err)
+		err = tracker_calibrate(l->tracker, l->counters, true, shots, &nr);
+	return err;
+}
+
+/* The audit refused the level: what went before goes on. */
+static int go_back(struct live *l, enum level level)
+{
+	int err = tracker_set_level(l->tracker, level);
+
+	if (!err && level != LEVEL_COUNTERS)
+		err = tracker_rebalance(l->tracker, l->counters);
+	return err;
+}
+
+static int set_level(void *ctx, enum level to, struct source_level *out)
+{
+	struct live *l = ctx;
+	enum level from = level_of(l);
+	int err;
+
+	/* Before the hooks are in: the time the census takes is not theirs. */
+	if (from == LEVEL_COUNTERS && !l->ground.why[0])
+		out->pinned_known = !survey_sum(&out->pinned);
+	err = to == LEVEL_COUNTERS ? tracker_set_level(l->tracker, to) : raise_level(l, to);
+	out->level = level_of(l);
+	if (!err) {
+		if (to != LEVEL_COUNTERS)
+			out->base = *tracker_base(l->tracker);
+		return 0;
+	}
+	out->refused = true;
+	snprintf(out->why, sizeof(out->why), "%s", why_not(l, err));
+	err = out->level == from ? 0 : go_back(l, from);
+	out->level = level_of(l);
+	return err;
+}
+
+/* ---- plain references ------------------------------------------------------------------- */
+
+static void drop_getters(struct live *l)
+{
+	tracker_destroy(l->getters);
+	l->getters = NULL;
+}
+
+static int track_references(void *ctx, bool on, struct source_references *out)
+{
+	struct live *l = ctx;
+	struct tracker_config config = {.references = true,
+					.table_size = l->config.table_size,
+					.follow = l->config.follow};
+	int err;
+
+	if (!on) {
+		drop_getters(l);
+		return 0;
+	}
+	err = l->ground.why[0] ? -EPERM : tracker_create(&config, &l->getters);
+	if (!err)
+		err = tracker_set_level(l->getters, LEVEL_LIGHT);
+	if (!err)
+		err = tracker_try_references(l->getters);
+	out->on = !err;
+	if (!err)
+		return 0;
+	snprintf(out->why, sizeof(out->why), "%s",
+		 l->getters && *tracker_error(l->getters) ? tracker_error(l->getters)
+							  : strerror(-err));
+	drop_getters(l);
+	return 0;
+}
+
+/* What cannot be looked at now is looked at the next time. */
+static int look_out(void *ctx, bool *done, uint64_t *folios)
+{
+	struct live *l = ctx;
+
+	*done = false;
+	if (l->lookout_ns && !l->ground.why[0] &&
+	    lookout_is_due(&l->lookout, l->sample.now_ns, l->lookout_ns, l->grace_ns) &&
+	    lookout_look(&l->lookout, l->sample.now_ns, done, folios))
+		*done = false;
+	return 0;
+}
+
+static int references(void *ctx, const struct snapshot **out)
+{
+	struct live *l = ctx;
+	int err = tracker_books(l->getters, out);
+
+	return err ? err : lookout_clear(&l->lookout, *out);
+}
+
+/* ---- a look --------------------------------------------------------------------------- */
+
+static int look(void *ctx, bool exact, bool books, struct source_look *out)
+{
+	struct live *l = ctx;
+	int err;
+
+	if (level_of(l) == LEVEL_COUNTERS || !books) {
+		err = vmstat_read(l->counters, exact, &l->sample);
+	} else {
+		err = tracker_balance(l->tracker, l->counters, &l->sample, &out->balance);
+		if (!err)
+			err = tracker_books(l->tracker, &out->books);
+	}
+	out->sample = l->sample;
+	return err;
+}
+
+const struct source live_source = {
+	.look = look,
+	.set_level = set_level,
+	.look_out = look_out,
+	.track_references = track_references,
+	.references = references,
+};

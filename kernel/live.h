@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* The live kernel as a source: counters, levels, books, looks for plain references. */
+#ifndef PINLEAK_KERNEL_LIVE_H
+#define PINLEAK_KERNEL_LIVE_H
+
+#include "../core/source.h"
+#include "ground.h"
+#include "lookout.h"
+#include "tracker.h"
+#include "vmstat.h"
+
+struct live {
+	struct tracker_config config; /* set by the user */
+	struct ground ground;	      /* surveyed by the user */
+	uint64_t
+		lookout_ns; /* pause between looks for plain references; 0: none; set by the user */
+	uint64_t grace_ns;  /* between the two looks of a pair; the same */
+	struct vmstat *counters;
+	struct tracker *tracker; /* NULL until it is needed */
+	struct tracker *getters; /* of plain references; NULL when they are not tracked */
+	struct lookout lookout;
+	struct sample sample; /* the last one */
+};
+
+extern const struct source live_source; /* its context: a struct live */
+
+/* Opens the counters and reads them. -errno. */
+int live_open(struct live *l);
+void live_close(struct live *l);
+
+/* What went wrong, for people. */
+const char *live_error(const struct live *l, int err);
+
+#endif
