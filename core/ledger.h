@@ -87,6 +87,8 @@ struct holding {
 struct ledger {
 	/* set by the user */
 	uint64_t grace_ns;
+	uint64_t hasty_ns;  /* grace time of one driver, whose pins have not come back for long; */
+	char hasty[PL_SYM]; /* "": there is none */
 	uint64_t epoch_ns;
 	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
 	bool strict;	/* prove nothing by the references of small folios alone: see loose */
