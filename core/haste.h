@@ -16,28 +16,27 @@
 #include "ledger.h"
 
 #define HASTE_NS     UINT64_C(2000000000) /* the grace time that a driver gets then */
-#define HASTE_FLOORS 8
+#define HASTE_FLOORS 16
 
 struct haste {
-	uint64_t grace_ns;   /* set by the user: the one that need not run out */
-	uint64_t begin_ns;   /* of the rise; 0: there is none */
-	uint64_t tracked_ns; /* when tracking began */
-	int64_t begin_pins;  /* outstanding at the beginning of the rise */
-	double pins_per_s;   /* its slope, then */
-	int64_t floor;	     /* of the samples since the last one below */
-	uint64_t floor_ns;
+	uint64_t grace_ns;  /* set by the user: the one that need not run out */
+	uint64_t begin_ns;  /* of the rise; 0: there is none */
+	int64_t begin_pins; /* outstanding then */
 	struct {
 		uint64_t ns;
 		int64_t pins;
-	} floors[HASTE_FLOORS]; /* one a second, newest first */
-	struct ledger ledger;	/* as if the grace time were short */
+	} floors[HASTE_FLOORS]; /* when tracking began, and one a second since */
+	uint32_t nr;
+	int64_t floor; /* of the samples since the last one of them */
+	uint64_t floor_ns;
+	struct ledger ledger; /* as if the grace time were short */
 };
 
 void haste_free(struct haste *h);
 
-/* A rise was suspected, and tracking has begun because of it. */
-void haste_begin(struct haste *h, const struct detect_suspicion *s, int64_t outstanding,
-		 uint64_t suspected_ns, uint64_t tracked_ns);
+/* A rise was suspected, and tracking has begun because of it: when, with what outstanding. */
+void haste_begin(struct haste *h, const struct detect_suspicion *s, uint64_t suspected_ns,
+		 int64_t suspected, uint64_t tracked_ns, int64_t tracked);
 void haste_end(struct haste *h);
 
 /* Each sample since then: the fewest outstanding pins. */

@@ -299,8 +299,8 @@ static void begin_hunt(struct monitor *m)
 {
 	m->hunt.on = m->hunt.suspected_ns && m->config.track == TRACK_AUTO;
 	if (m->hunt.on)
-		haste_begin(&m->haste, &m->hunt.why, m->hunt.outstanding, m->hunt.suspected_ns,
-			    m->last.now_ns);
+		haste_begin(&m->haste, &m->hunt.why, m->hunt.suspected_ns, m->hunt.outstanding,
+			    m->last.now_ns, floor_of(&m->last));
 }
 
 void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
