@@ -36,7 +36,7 @@ static const struct option_row options[] = {
 		       "light deep"},
 	[OPT_GRACE] = {"grace", "TIME",
 		       "how long a driver may take to release after its\n"
-		       "file was closed and its process ended [10s]",
+		       "file was closed and its process ended [30s]",
 		       NULL},
 	[OPT_SETTLE] = {"settle", "TIME", "tracking goes off when nothing is new [60s]", NULL},
 	[OPT_REFERENCES] = {"references", "TIME",
@@ -45,7 +45,7 @@ static const struct option_row options[] = {
 			    NULL},
 	[OPT_DETECT] = {"detect", "SETTINGS",
 			"when a rise is suspicious; see pinleak-watch(1)\n"
-			"[share=0.02%,pins=16,fall=1.5,hunts=4,pause=25]",
+			"[share=0.02%,pins=16,fall=1.5,hunts=4,pause=100]",
 			NULL},
 	[OPT_TABLE_SIZE] = {"table-size", "N",
 			    "folios to keep records of [by memory: 65,536\n"
@@ -137,7 +137,8 @@ static int parse(const struct command *self, int argc, char **argv, struct setti
 		.references_ns = 600000000000,
 		.monitor = {.track = TRACK_AUTO,
 			    .lowest = LEVEL_LIGHT,
-			    .grace_ns = 10000000000,
+			    .grace_ns = 30000000000,
+			    .late_ns = 120000000000,
 			    .settle_ns = 60000000000,
 			    .detect = detect_defaults},
 	};

@@ -16,7 +16,7 @@ complete -c pinleak -n $watch -l interval -x -d 'Between two looks at the counte
 complete -c pinleak -n $watch -l for -x -d 'End after so long'
 complete -c pinleak -n $watch -l track -x -a 'auto\t"when pins do not come back" always\t"from the beginning" never\t"counters only"' -d 'When to track [auto]'
 complete -c pinleak -n $watch -l level -x -a 'light\t"a hook a call" deep\t"a hook a pin"' -d 'Level that tracking begins with [light]'
-complete -c pinleak -n $watch -l grace -x -d 'How long a driver may take to release [10s]'
+complete -c pinleak -n $watch -l grace -x -d 'How long a driver may take to release [30s]'
 complete -c pinleak -n $watch -l settle -x -d 'Tracking goes off when nothing is new [60s]'
 complete -c pinleak -n $watch -l references -x -d 'Between two looks for plain references [10m]'
 complete -c pinleak -n $watch -l detect -x -d 'When a rise is suspicious: share=,pins=,fall=,hunts=,pause='

@@ -18,6 +18,7 @@
 
 /* A hunt takes as long as it took to become suspicious, or this. */
 #define HUNT_MAX_NS (12 * 3600 * NS_PER_S)
+#define HUNT_MIN_NS (60 * NS_PER_S)
 /* A rise so many times one that led to nothing is looked into whatever the account says. */
 #define BEYOND_VAIN 4
 
@@ -29,7 +30,7 @@ const struct detect_config detect_defaults = {
 	.pins = 16,
 	.fall = 1.5,
 	.hunts = 4,
-	.pause = 25,
+	.pause = 100,
 };
 
 /*
@@ -261,24 +262,28 @@ static bool is_suspicious(const struct detect *d, uint32_t scale,
 
 /* ---- accounts ------------------------------------------------------------------------- */
 
+/* The time that one tracking takes, for all that is known before. */
+static double price(const struct detect_suspicion *s)
+{
+	return s->hunt_ns > HUNT_MIN_NS ? (double)s->hunt_ns : (double)HUNT_MIN_NS;
+}
+
 /* Is a tracking to be had for this rise? Then it is paid for; detect_was_right() pays it back. */
 static bool can_pay(struct detect *d, const struct detect_suspicion *s,
 		    const struct detect_sample *sample)
 {
 	struct detect_window *w = &d->window[s->scale];
-	uint64_t now_ns = sample->now_ns;
-	double pause_ns =
-		d->config.pause * (double)(s->hunt_ns > 60 * NS_PER_S ? s->hunt_ns : 60 * NS_PER_S);
 
 	if (sample->tracked)
 		return true;
-	w->account += (double)(now_ns - w->paid_ns) / pause_ns;
-	if (w->account > d->config.hunts || !w->paid_ns)
+	if (w->paid_ns)
+		w->account += (double)(sample->now_ns - w->paid_ns) / (d->config.pause * price(s));
+	if (w->account > d->config.hunts)
 		w->account = d->config.hunts;
-	w->paid_ns = now_ns;
+	w->paid_ns = sample->now_ns;
 	if (w->account < 1 && s->rise < BEYOND_VAIN * w->vain)
 		return false;
-	w->account -= w->account >= 1;
+	w->account -= 1;
 	if (s->rise > w->vain)
 		w->vain = s->rise;
 	return true;
@@ -292,6 +297,12 @@ void detect_was_right(struct detect *d, const struct detect_suspicion *s)
 		return;
 	w->account = d->config.hunts;
 	w->vain = 0;
+}
+
+void detect_was_wrong(struct detect *d, const struct detect_suspicion *s, uint64_t ns)
+{
+	if (s->rise > 0 && (double)ns > price(s))
+		d->window[s->scale].account -= (double)ns / price(s) - 1;
 }
 
 /* ---- samples -------------------------------------------------------------------------- */

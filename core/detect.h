@@ -110,6 +110,9 @@ bool detect_take(struct detect *d, const struct detect_sample *s, struct detect_
 /* The tracking that a suspicion called for has found something: it costs nothing. */
 void detect_was_right(struct detect *d, const struct detect_suspicion *s);
 
+/* It has not, in so long: what it took beyond hunt_ns is to be paid as well. */
+void detect_was_wrong(struct detect *d, const struct detect_suspicion *s, uint64_t ns);
+
 /* Are exact counters worth their price now? */
 bool detect_is_curious(const struct detect *d);
 

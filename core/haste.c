@@ -81,7 +81,7 @@ static bool goes_on(const struct haste *h)
 	uint32_t last = h->nr - 1;
 	double before, since;
 
-	if (h->nr < 4 || h->floors[last].ns < h->begin_ns + h->grace_ns)
+	if (h->nr < 4 || h->floors[last].ns < h->begin_ns + HASTE_RISE_NS)
 		return false;
 	before = (double)(h->floors[0].pins - h->begin_pins) * NS_PER_S /
 		 (double)(h->floors[0].ns - h->begin_ns);

@@ -4,8 +4,8 @@
  *
  * A driver may release late: seconds after the file was closed and the process gone. So what is
  * left gets a grace time. But pins that come back late make the number of outstanding pins level
- * off once the load has run for that long. Where the number has gone on rising for the whole
- * grace time already, before tracking began and since, nothing of it has come back in that time;
+ * off once the load has run for that long. Where the number has gone on rising for ten seconds
+ * already, before tracking began and since, nothing of it has come back in that time;
  * and when what one driver has left since accounts for that rise, and nobody else has left
  * anything like it, then it is this driver's.
  */
@@ -15,8 +15,9 @@
 #include "detect.h"
 #include "ledger.h"
 
-#define HASTE_NS     UINT64_C(2000000000) /* the grace time that a driver gets then */
-#define HASTE_FLOORS 16
+#define HASTE_NS      UINT64_C(2000000000)  /* the grace time that a driver gets then */
+#define HASTE_RISE_NS UINT64_C(10000000000) /* so long the rise must have gone on */
+#define HASTE_FLOORS  16
 
 struct haste {
 	uint64_t grace_ns;  /* set by the user: the one that need not run out */

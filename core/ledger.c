@@ -100,6 +100,7 @@ static uint64_t grace_of(const struct ledger *l, const struct snap_site *site)
 	if (!map64_get(&l->delays, site->key, &delay_ms))
 		return grace;
 	twice = 2 * delay_ms * NS_PER_MS;
+	twice = twice > l->late_ns ? twice : l->late_ns;
 	return twice > grace ? twice : grace;
 }
 

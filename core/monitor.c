@@ -9,13 +9,12 @@
 #include <sys/stat.h>
 
 #include "haste.h"
+#include "hoard.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define PAGE	 4096 /* bytes, as a measure of memory */
 
 #define DRIVERS_MAX 64
-#define HELD_MAX    64
-#define HELD_PINS   64 /* a rise of an owner's pins that is worth a word */
 
 /* The books must disagree for so many steps in a row before it counts. */
 #define UNBALANCED_STEPS 3
@@ -40,16 +39,6 @@ struct accused {
 	uint64_t first_bytes;
 };
 
-/* An owner whose pins are watched for growth. */
-struct grower {
-	uint64_t key;
-	uint64_t first_pins;
-	uint64_t last_pins;
-	uint32_t rises; /* windows in a row */
-	uint64_t seen_ns;
-	bool told;
-};
-
 /* Tracking of plain references. */
 struct getters {
 	struct ledger ledger;
@@ -64,7 +53,8 @@ struct getters {
 
 /* Tracking because of a suspicion. */
 struct hunt {
-	struct detect_suspicion why;
+	struct detect_suspicion paid;
+	struct detect_suspicion why; /* that, or a faster one since */
 	uint64_t suspected_ns;
 	int64_t outstanding; /* then */
 	bool on;
@@ -104,9 +94,7 @@ struct monitor {
 	bool pinned_known;
 	struct accused accused[DRIVERS_MAX];
 	uint32_t nr_accused;
-	struct grower growers[HELD_MAX];
-	uint32_t nr_growers;
-	uint64_t grow_ns;
+	struct hoard hoard;
 	uint32_t sample_rate;
 };
 
@@ -151,6 +139,7 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	detect_init(&m->detect, &config->detect);
 	m->ledger.grace_ns = m->getters.ledger.grace_ns = m->haste.grace_ns = config->grace_ns;
 	m->ledger.hasty_ns = m->getters.ledger.hasty_ns = HASTE_NS;
+	m->ledger.late_ns = m->getters.ledger.late_ns = config->late_ns;
 	m->getters.ledger.tree_only = config->tree_only;
 	m->getters.wanted = config->references;
 	snprintf(m->getters.reason, sizeof(m->getters.reason), "asked for");
@@ -244,7 +233,8 @@ static void suspect(struct monitor *m, const struct detect_suspicion *d)
 	m->suspicions++;
 	m->to->suspicion(m->ctx, &r);
 	detect_reset(&m->detect); /* the next suspicion needs a rise of its own */
-	m->hunt = (struct hunt){.why = *d,
+	m->hunt = (struct hunt){.paid = *d,
+				.why = *d,
 				.suspected_ns = m->last.now_ns,
 				.outstanding = floor_of(&m->last)};
 	if (m->config.track == TRACK_NEVER)
@@ -280,11 +270,13 @@ static void close_books(struct monitor *m)
 {
 	detect_reset(&m->detect);
 	haste_end(&m->haste);
+	if (m->hunt.on && !m->hunt.right)
+		detect_was_wrong(&m->detect, &m->hunt.paid, m->last.now_ns - m->hunt.suspected_ns);
 	m->hunt.on = false;
 	m->ledger.hasty[0] = '\0';
 	m->untracked = m->last;
 	m->books_open = false;
-	m->nr_growers = 0;
+	hoard_reset(&m->hoard);
 	retire(m, false);
 }
 
@@ -550,7 +542,7 @@ static void note_news(struct monitor *m)
 {
 	m->quiet_since = m->last.now_ns;
 	if (m->hunt.on && !m->hunt.right)
-		detect_was_right(&m->detect, &m->hunt.why);
+		detect_was_right(&m->detect, &m->hunt.paid);
 	m->hunt.right = true;
 }
 
@@ -586,53 +578,24 @@ static void judge(struct monitor *m, bool last)
 
 /* ---- those who hold and grow ---------------------------------------------------------- */
 
-static struct grower *grower_of(struct monitor *m, const struct holding *h)
-{
-	struct grower *g;
-
-	for (uint32_t i = 0; i < m->nr_growers; i++)
-		if (m->growers[i].key == h->owner->key)
-			return &m->growers[i];
-	if (m->nr_growers == HELD_MAX)
-		return NULL;
-	g = &m->growers[m->nr_growers++];
-	*g = (struct grower){.key = h->owner->key, .first_pins = h->pins, .last_pins = h->pins};
-	return g;
-}
-
-/* Owners that hold nothing any more make room for others. */
-static void forget_growers(struct monitor *m)
-{
-	for (uint32_t i = m->nr_growers; i-- > 0;)
-		if (m->growers[i].seen_ns != m->last.now_ns)
-			m->growers[i] = m->growers[--m->nr_growers];
-}
-
-/* Looked at once a window of the shortest scale, so that I/O in flight does not count. */
-static void watch_growers(struct monitor *m)
+/* Once a window of the shortest scale; as long as somebody's pins grow the matter is not settled.
+ */
+static void watch_hoards(struct monitor *m)
 {
 	uint64_t window = 2 * pause_of(m) > 5 * NS_PER_S ? 2 * pause_of(m) : 5 * NS_PER_S;
+	struct hoard_news news[HOARD_MAX];
+	bool growing;
+	size_t nr = hoard_look(&m->hoard, &m->ledger, m->last.now_ns, window, news, &growing);
 
-	if (m->last.now_ns < m->grow_ns + window)
-		return;
-	m->grow_ns = m->last.now_ns;
-	for (size_t i = 0; i < m->ledger.nr_holdings; i++) {
-		const struct holding *h = &m->ledger.holdings[i];
-		struct grower *g = grower_of(m, h);
-		struct report_held r = {.now_ns = m->last.now_ns, .holding = h};
+	if (growing)
+		m->quiet_since = m->last.now_ns;
+	for (size_t i = 0; i < nr; i++) {
+		struct report_held r = {.now_ns = m->last.now_ns,
+					.holding = news[i].holding,
+					.rise = news[i].rise};
 
-		if (!g)
-			continue;
-		g->seen_ns = m->last.now_ns;
-		g->rises = h->pins > g->last_pins ? g->rises + 1 : 0;
-		g->last_pins = h->pins;
-		r.rise = (int64_t)h->pins - (int64_t)g->first_pins;
-		if (g->told || g->rises < 2 || r.rise < HELD_PINS)
-			continue;
-		g->told = true;
 		m->to->held(m->ctx, &r);
 	}
-	forget_growers(m);
 }
 
 /* ---- losses --------------------------------------------------------------------------- */
@@ -769,7 +732,7 @@ static int track(struct monitor *m, const struct snapshot *books, const struct b
 	memcpy(m->stats, books->stats, sizeof(m->stats));
 	m->missed_runs = books->missed_runs;
 	judge(m, false);
-	watch_growers(m);
+	watch_hoards(m);
 	tell_losses(m, false);
 	consider_deep(m);
 	consider_rest(m);
