@@ -221,7 +221,6 @@ static void describe(const struct detect_window *w, const struct detect_scale *s
 
 	out->rise = sign * (last->pins - first->pins);
 	out->span_ns = last->ns - first->ns;
-	out->pins_per_s = sign * slope_of(w, scale->floors);
 	out->hunt_ns = out->span_ns < HUNT_MAX_NS ? out->span_ns : HUNT_MAX_NS;
 }
 
@@ -236,30 +235,6 @@ static double least_rise(const struct detect *d, const struct detect_scale *scal
 	return share > pins ? share : pins;
 }
 
-static bool is_suspicious(const struct detect *d, uint32_t scale,
-			  const struct detect_sample *sample, struct detect_suspicion *out)
-{
-	const struct detect_window *w = &d->window[scale];
-	const struct detect_scale *sc = &detect_scales[scale];
-	const struct detect_floor *last, *first;
-	double rise;
-
-	if (w->nr < sc->floors)
-		return false;
-	last = floor_at(w, 0);
-	first = floor_at(w, sc->floors - 1);
-	if (last->pins - first->pins < (int64_t)d->config.pins * sc->pins ||
-	    !is_rising(w, sc->floors))
-		return false;
-	out->scale = scale;
-	describe(w, sc, 1, out);
-	rise = out->span_ns ? out->pins_per_s * (double)out->span_ns / NS_PER_S : (double)out->rise;
-	rise = rise < (double)out->rise ? rise : (double)out->rise;
-	rise -= (double)first->lag + last->lag;
-	return rise >= least_rise(d, sc, out, sample->memory_pages) &&
-	       rise > d->config.fall * (double)deepest_fall(w);
-}
-
 /* ---- accounts ------------------------------------------------------------------------- */
 
 /* The time that one tracking takes, for all that is known before. */
@@ -268,25 +243,36 @@ static double price(const struct detect_suspicion *s)
 	return s->hunt_ns > HUNT_MIN_NS ? (double)s->hunt_ns : (double)HUNT_MIN_NS;
 }
 
-/* Is a tracking to be had for this rise? Then it is paid for; detect_was_right() pays it back. */
-static bool can_pay(struct detect *d, const struct detect_suspicion *s,
+static double account_of(const struct detect *d, const struct detect_suspicion *s, uint64_t now_ns)
+{
+	const struct detect_window *w = &d->window[s->scale];
+	double account = w->account;
+
+	if (w->paid_ns)
+		account += (double)(now_ns - w->paid_ns) / (d->config.pause * price(s));
+	return account < d->config.hunts ? account : d->config.hunts;
+}
+
+/* Is a tracking to be had for this rise? */
+static bool can_pay(const struct detect *d, const struct detect_suspicion *s,
 		    const struct detect_sample *sample)
+{
+	return sample->tracked || account_of(d, s, sample->now_ns) >= 1 ||
+	       s->rise >= BEYOND_VAIN * d->window[s->scale].vain;
+}
+
+/* Until detect_was_right() pays it back. */
+static void pay(struct detect *d, const struct detect_suspicion *s,
+		const struct detect_sample *sample)
 {
 	struct detect_window *w = &d->window[s->scale];
 
 	if (sample->tracked)
-		return true;
-	if (w->paid_ns)
-		w->account += (double)(sample->now_ns - w->paid_ns) / (d->config.pause * price(s));
-	if (w->account > d->config.hunts)
-		w->account = d->config.hunts;
+		return;
+	w->account = account_of(d, s, sample->now_ns) - 1;
 	w->paid_ns = sample->now_ns;
-	if (w->account < 1 && s->rise < BEYOND_VAIN * w->vain)
-		return false;
-	w->account -= 1;
 	if (s->rise > w->vain)
 		w->vain = s->rise;
-	return true;
 }
 
 void detect_was_right(struct detect *d, const struct detect_suspicion *s)
@@ -305,6 +291,38 @@ void detect_was_wrong(struct detect *d, const struct detect_suspicion *s, uint64
 		d->window[s->scale].account -= (double)ns / price(s) - 1;
 }
 
+/* ---- suspicion ------------------------------------------------------------------------ */
+
+static bool is_suspicious(const struct detect *d, uint32_t scale,
+			  const struct detect_sample *sample, struct detect_suspicion *out)
+{
+	const struct detect_window *w = &d->window[scale];
+	const struct detect_scale *sc = &detect_scales[scale];
+	const struct detect_floor *last, *first;
+	double rise;
+
+	if (w->nr < sc->floors)
+		return false;
+	last = floor_at(w, 0);
+	first = floor_at(w, sc->floors - 1);
+	if (last->pins - first->pins < (int64_t)d->config.pins * sc->pins ||
+	    !is_rising(w, sc->floors))
+		return false;
+	out->scale = scale;
+	describe(w, sc, 1, out);
+	/* From the cheapest to the dearest: a steady rise that nobody can pay for comes each
+	 * second. */
+	if (!can_pay(d, out, sample) ||
+	    (double)out->rise < least_rise(d, sc, out, sample->memory_pages))
+		return false;
+	out->pins_per_s = slope_of(w, sc->floors);
+	rise = out->span_ns ? out->pins_per_s * (double)out->span_ns / NS_PER_S : (double)out->rise;
+	rise = rise < (double)out->rise ? rise : (double)out->rise;
+	rise -= (double)first->lag + last->lag;
+	return rise >= least_rise(d, sc, out, sample->memory_pages) &&
+	       rise > d->config.fall * (double)deepest_fall(w);
+}
+
 /* ---- samples -------------------------------------------------------------------------- */
 
 /* The most that was outstanding in a window, turned over: its depth below zero, where it rises. */
@@ -319,6 +337,7 @@ static bool sink_take(struct detect *d, const struct detect_sample *s, struct de
 		if (floor_at(w, i)->pins <= floor_at(w, i + 1)->pins)
 			return false;
 	describe(w, &sink_scale, -1, out);
+	out->pins_per_s = -slope_of(w, sink_scale.floors);
 	out->scale = 0;
 	return floor_at(w, 0)->pins > (int64_t)floor_at(w, 0)->lag && -out->rise >= SINK_PINS;
 }
@@ -337,8 +356,9 @@ static bool scales_take(struct detect *d, uint32_t from, uint32_t to, const stru
 		if (!window_take(w, &detect_scales[i], &f))
 			break;
 		f = *floor_at(w, 0);
-		if (suspicious || !is_suspicious(d, i, s, &found) || !can_pay(d, &found, s))
+		if (suspicious || !is_suspicious(d, i, s, &found))
 			continue;
+		pay(d, &found, s);
 		*out = found;
 		suspicious = true;
 	}
