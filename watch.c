@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+#include "watch.h"
+
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 
-#include "command.h"
-#include "core/errors.h"
 #include "core/units.h"
-#include "render/render.h"
-#include "session.h"
 
 enum {
 	OPT_INTERVAL,
@@ -22,7 +21,7 @@ enum {
 	OPT_OMIT_HOOK,
 };
 
-static const struct option_row options[] = {
+const struct option_row watch_options[] = {
 	[OPT_INTERVAL] = {"interval", "TIME", "between two looks at the counters [1s]", NULL},
 	[OPT_FOR] = {"for", "TIME", "end after so long [never]", NULL},
 	[OPT_TRACK] = {"track", "WHEN",
@@ -53,28 +52,12 @@ static const struct option_row options[] = {
 	{0},
 };
 
-struct settings {
-	uint64_t interval_ns;
-	uint64_t for_ns; /* 0: for ever */
-	uint64_t references_ns;
-	struct monitor_config monitor;
-	struct tracker_config tracker;
-	bool json;
-	bool samples;
-};
-
-struct watch {
-	struct settings set;
-	struct render render;
-	struct session session;
-};
-
 /* ---- the command line ----------------------------------------------------------------- */
 
 static int set_option(const struct command *self, int option, const char *value, void *ctx)
 {
-	struct settings *s = ctx;
-	const struct option_row *row = &options[option];
+	struct watch_settings *s = ctx;
+	const struct option_row *row = &watch_options[option];
 	unsigned choice = 0;
 	uint64_t n = 0;
 	int err = 0;
@@ -116,13 +99,9 @@ static int set_option(const struct command *self, int option, const char *value,
 	}
 }
 
-/* STATUS_OK and *done when there is nothing left to do. */
-static int parse(const struct command *self, int argc, char **argv, struct settings *s, bool *done)
+int watch_parse(struct options *o, struct watch_settings *s, bool *done)
 {
-	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
-	int status;
-
-	*s = (struct settings){
+	*s = (struct watch_settings){
 		.interval_ns = 1000000000,
 		.references_ns = 600000000000,
 		.monitor = {.track = TRACK_AUTO,
@@ -130,12 +109,46 @@ static int parse(const struct command *self, int argc, char **argv, struct setti
 			    .grace_ns = 2000000000,
 			    .settle_ns = 60000000000},
 	};
-	status = options_all(&o, set_option, s, done);
-	if (status || *done)
-		return status;
-	status = options_only(&o);
-	*done = status != STATUS_OK;
-	return status;
+	return options_all(o, set_option, s, done);
+}
+
+/* ---- the recording -------------------------------------------------------------------- */
+
+/* What is watched now is what the recording begins with. */
+static void begin_recording(struct watch *w)
+{
+	struct conductor *c = &w->session.conductor;
+	struct recording_header h = {.real_offset = w->render.real_offset,
+				     .config = w->set.monitor,
+				     .first = c->last};
+
+	if (!w->recorder)
+		return;
+	snprintf(h.version, sizeof(h.version), "%s", PINLEAK_VERSION);
+	memcpy(h.host, w->render.host, sizeof(h.host));
+	memcpy(h.kernel, w->render.kernel, sizeof(h.kernel));
+	recorder_begin(w->recorder, &h);
+	c->source = &recorder_source;
+	c->ctx = w->recorder;
+}
+
+static void check_recording(struct watch *w)
+{
+	int err = w->recorder ? recorder_error(w->recorder) : 0;
+
+	if (!err || w->recording_failed)
+		return;
+	w->recording_failed = true;
+	fprintf(stderr, "pinleak: the recording ends here, the watch goes on: %s\n",
+		strerror(-err));
+}
+
+static void end_recording(struct watch *w, int err)
+{
+	if (!w->recorder)
+		return;
+	recorder_end(w->recorder, err, err ? live_error(&w->session.live, err) : "");
+	check_recording(w);
 }
 
 /* ---- the loop ------------------------------------------------------------------------- */
@@ -167,25 +180,16 @@ static int loop(struct watch *w)
 	session_add_ns(&end, w->set.for_ns);
 	do {
 		err = conductor_step(c);
+		check_recording(w);
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
 	} while (!err && !ferror(w->render.to) &&
 		 !sleep_until(&signals, &next, w->set.interval_ns) &&
 		 (!w->set.for_ns || session_ns_until(&end) > 0));
+	if (!err && w->recorder)
+		recorder_last(w->recorder);
 	return err ? err : conductor_look(c);
-}
-
-static void announce(const struct watch *w)
-{
-	char memory[UNITS_ROOM];
-
-	if (w->set.json)
-		return;
-	fprintf(w->render.to, "pinleak watches %s of memory, kernel %s; Ctrl-C ends\n",
-		units_bytes((double)w->session.conductor.last.memory_total, memory),
-		w->render.kernel);
-	fflush(w->render.to);
 }
 
 /* No tracking, but the counters can be had: say so and go on, unless tracking was asked for. */
@@ -199,21 +203,29 @@ static int check_ground(struct watch *w)
 	return STATUS_OK;
 }
 
+int watch_status(const struct monitor *m)
+{
+	if (monitor_leaking(m))
+		return STATUS_LEAK;
+	return monitor_is_blind(m) ? STATUS_CANNOT : STATUS_OK;
+}
+
 static int finish(struct watch *w, int err)
 {
 	const struct conductor *c = &w->session.conductor;
+	int status;
 
+	end_recording(w, err);
 	if (err) {
 		fprintf(stderr, "pinleak: %s\n", live_error(&w->session.live, err));
 		return STATUS_CANNOT;
 	}
 	monitor_finish(c->monitor, c->last.now_ns);
-	if (monitor_leaking(c->monitor))
-		return STATUS_LEAK;
-	return monitor_is_blind(c->monitor) ? STATUS_CANNOT : STATUS_OK;
+	status = watch_status(c->monitor);
+	return status == STATUS_OK && w->recording_failed ? STATUS_CANNOT : status;
 }
 
-static int watch(struct watch *w)
+static int watch_here(struct watch *w)
 {
 	int status = check_ground(w);
 
@@ -222,45 +234,22 @@ static int watch(struct watch *w)
 	if (session_open(&w->session, &w->set.monitor,
 			 w->set.json ? &json_reporter : &text_reporter, &w->render))
 		return STATUS_CANNOT;
-	announce(w);
+	if (!w->set.json)
+		render_begin(&w->render, w->session.conductor.last.memory_total);
+	begin_recording(w);
 	return finish(w, loop(w));
 }
 
-static int run(const struct command *self, int argc, char **argv)
+int watch(struct watch *w)
 {
-	struct watch w = {0};
-	bool done;
-	int status = parse(self, argc, argv, &w.set, &done);
+	int status;
 
-	if (done)
-		return status;
-	render_here(&w.render, stdout);
-	w.render.samples = w.set.samples;
-	w.session.live.config = w.set.tracker;
-	w.session.live.lookout_ns = w.set.monitor.track == TRACK_NEVER ? 0 : w.set.references_ns;
-	w.session.live.grace_ns = w.set.monitor.grace_ns;
-	status = watch(&w);
-	session_close(&w.session);
+	render_here(&w->render, stdout);
+	w->render.samples = w->set.samples;
+	w->session.live.config = w->set.tracker;
+	w->session.live.lookout_ns = w->set.monitor.track == TRACK_NEVER ? 0 : w->set.references_ns;
+	w->session.live.grace_ns = w->set.monitor.grace_ns;
+	status = watch_here(w);
+	session_close(&w->session);
 	return status;
 }
-
-const struct command watch_command = {
-	.name = "watch",
-	.brief = "watch for leaks; track and name the driver when there is one",
-	.usage = "[OPTION...]",
-	.about = "Watches the kernel's counters of pinned pages. When pins do not come back it\n"
-		 "switches tracking on by itself, proves the leak page by page, names the driver,\n"
-		 "and switches tracking off again when the matter is settled.\n",
-	.options = options,
-	.more = "levels:\n"
-		"  counters  nothing is attached; costs nothing\n"
-		"  light     a hook on each call that pins\n"
-		"  deep      a hook on each pin and release, when the books do not balance\n"
-		"\n"
-		"exit status: 0 no leak, 1 a driver leaks, 2 wrong usage,\n"
-		"             3 tracking was needed and this machine cannot\n",
-	.examples = "  pinleak watch                        until Ctrl-C, tracking when needed\n"
-		    "  pinleak watch --for 10m --json       for a script\n"
-		    "  pinleak watch --track always         track from the beginning\n",
-	.run = run,
-};

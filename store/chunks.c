@@ -239,6 +239,14 @@ struct spring *chunks_spring(struct chunks_in *c)
 	return &c->spring;
 }
 
+bool chunks_over(struct chunks_in *c)
+{
+	if (c->spring.at != c->spring.end)
+		return false;
+	c->at = c->next;
+	return fgetc(c->from) == EOF && !ferror(c->from);
+}
+
 uint64_t chunks_at(const struct chunks_in *c)
 {
 	return c->at;

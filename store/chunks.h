@@ -46,6 +46,9 @@ void chunks_drop(struct chunks_in *c);
  */
 struct spring *chunks_spring(struct chunks_in *c);
 
+/* Has all been read, and does nothing follow? */
+bool chunks_over(struct chunks_in *c);
+
 /* Where in the file the chunk begins that was read last. */
 uint64_t chunks_at(const struct chunks_in *c);
 

@@ -220,7 +220,6 @@ struct replay {
 	enum replay_state state;
 	int err;   /* REPLAY_DAMAGED */
 	bool last; /* the next look is the last thing that was asked for */
-	bool ended;
 	struct recording_header header;
 	struct recording_end end;
 	struct source_look look; /* the last one */
@@ -290,15 +289,11 @@ static int differs(struct replay *r)
 /* Behind the end there is nothing: two recordings are no longer one. */
 static int get_end(struct replay *r)
 {
-	uint8_t more;
-
 	get_record(r->spring, &end_table, &r->end);
 	if (r->spring->err)
 		return damaged(r, r->spring->err);
-	get_bytes(r->spring, &more, 1);
-	if (r->spring->err != -ENODATA)
-		return damaged(r, r->spring->err ? r->spring->err : -EBADMSG);
-	r->ended = true;
+	if (r->chunks && !chunks_over(r->chunks))
+		return damaged(r, -EBADMSG);
 	r->state = r->end.err ? REPLAY_FAILED : REPLAY_WHOLE;
 	return -ECANCELED;
 }
