@@ -127,12 +127,11 @@ def test_innocents_are_replayed_as_innocent():
 def test_plain_references_are_replayed():
     load("leaky")
     with Record("--json", "--references", "2s") as r:
-        for _ in range(60):
+        for _ in range(120):  # a look may take seconds under emulation
             drive("--pages", 2, "get-leak")
-            time.sleep(0.7)
+            time.sleep(1)
             if '"verdict"' in r.text():
                 break
-        time.sleep(1)
     found = objects(r.assert_same())
     assert r.status == 1 and found[-1]["leaked_references"] > 0, found[-1]
 
