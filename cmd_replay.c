@@ -86,15 +86,16 @@ static int finish(struct replay_command *c, int err)
 	struct monitor *m = c->conductor.monitor;
 	enum replay_state state = replay_state(c->replay);
 
-	if (err == -ENOMEM) {
-		fprintf(stderr, "pinleak: %s\n", strerror(ENOMEM));
+	if (state == REPLAY_RUNS) { /* the monitor is what failed */
+		fprintf(stderr, "pinleak: %s\n", strerror(-err));
 		return STATUS_CANNOT;
 	}
 	if (state == REPLAY_FAILED) {
 		fprintf(stderr, "pinleak: %s\n", replay_end(c->replay)->why);
 		return STATUS_CANNOT;
 	}
-	if (c->conductor.last.now_ns != replay_header(c->replay)->first.now_ns) /* a look was shown */
+	if (c->conductor.last.now_ns !=
+	    replay_header(c->replay)->first.now_ns) /* a look was shown */
 		monitor_finish(m, c->conductor.last.now_ns);
 	switch (state) {
 	case REPLAY_DAMAGED:
@@ -118,8 +119,6 @@ static int play(struct replay_command *c)
 	do
 		err = conductor_step(&c->conductor);
 	while (!err && !ferror(c->render.to));
-	if (err == -ENODATA)
-		err = conductor_look(&c->conductor);
 	if (ferror(c->render.to))
 		return watch_status(c->conductor.monitor);
 	return finish(c, err);

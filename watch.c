@@ -187,8 +187,6 @@ static int loop(struct watch *w)
 	} while (!err && !ferror(w->render.to) &&
 		 !sleep_until(&signals, &next, w->set.interval_ns) &&
 		 (!w->set.for_ns || session_ns_until(&end) > 0));
-	if (!err && w->recorder)
-		recorder_last(w->recorder);
 	return err ? err : conductor_look(c);
 }
 

@@ -18,7 +18,6 @@ enum entry {
 	ENTRY_SWITCH,	  /* on or off, as was asked for; references_table */
 	ENTRY_REFERENCES, /* a snapshot */
 	ENTRY_FAILED,	  /* the entry it would have been, errno */
-	ENTRY_LAST,	  /* the next look is the last */
 	ENTRY_END,	  /* end_table; nothing follows */
 	ENTRIES,
 };
@@ -195,11 +194,6 @@ void recorder_begin(struct recorder *r, const struct recording_header *header)
 	r->closed_ns = header->first.now_ns;
 }
 
-void recorder_last(struct recorder *r)
-{
-	put_number(r->sink, ENTRY_LAST);
-}
-
 void recorder_end(struct recorder *r, int err, const char *why)
 {
 	static const struct recording_end nothing;
@@ -218,8 +212,7 @@ struct replay {
 	struct spring *spring;
 	size_t room;
 	enum replay_state state;
-	int err;   /* REPLAY_DAMAGED */
-	bool last; /* the next look is the last thing that was asked for */
+	int err; /* REPLAY_DAMAGED */
 	struct recording_header header;
 	struct recording_end end;
 	struct source_look look; /* the last one */
@@ -277,7 +270,7 @@ static int damaged(struct replay *r, int err)
 {
 	r->state = REPLAY_DAMAGED;
 	r->err = err;
-	return err == -ENODATA ? -EPIPE : err; /* -ENODATA means something else to who asks */
+	return err;
 }
 
 static int differs(struct replay *r)
@@ -295,18 +288,20 @@ static int get_end(struct replay *r)
 	if (r->chunks && !chunks_over(r->chunks))
 		return damaged(r, -EBADMSG);
 	r->state = r->end.err ? REPLAY_FAILED : REPLAY_WHOLE;
-	return -ECANCELED;
+	return -ENODATA;
 }
 
+/* A failure of the source ends a session. */
 static int get_failure(struct replay *r, enum entry asked)
 {
 	uint64_t entry = get_number(r->spring, ENTRIES - 1), err = get_number(r->spring, ERRNO_MAX);
+	uint64_t then = get_number(r->spring, ENTRIES - 1);
 
 	if (r->spring->err)
 		return damaged(r, r->spring->err);
-	if (entry != asked)
-		return differs(r);
-	return err ? -(int)err : damaged(r, -EBADMSG);
+	if (!err || then != ENTRY_END)
+		return damaged(r, -EBADMSG);
+	return entry == asked ? get_end(r) : differs(r);
 }
 
 /* Goes on when what comes is the answer to what is asked. */
@@ -323,12 +318,7 @@ static int get_entry(struct replay *r, enum entry asked)
 		return 0;
 	if (entry == ENTRY_FAILED)
 		return get_failure(r, asked);
-	if (entry == ENTRY_END)
-		return get_end(r);
-	if (entry != ENTRY_LAST || asked != ENTRY_LOOK || r->last)
-		return differs(r);
-	r->last = true;
-	return -ENODATA;
+	return entry == ENTRY_END ? get_end(r) : differs(r);
 }
 
 static int replay_look(void *ctx, bool exact, bool books, struct source_look *out)
@@ -417,10 +407,8 @@ const struct source replay_source = {
 	.references = replay_references,
 };
 
-enum replay_state replay_state(struct replay *r)
+enum replay_state replay_state(const struct replay *r)
 {
-	if (r->state == REPLAY_RUNS && !get_entry(r, ENTRY_END))
-		get_end(r);
 	return r->state;
 }
 

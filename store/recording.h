@@ -34,9 +34,6 @@ void recorder_destroy(struct recorder *r);
 /* To be told first. */
 void recorder_begin(struct recorder *r, const struct recording_header *header);
 
-/* The next look is the last thing that is asked for. */
-void recorder_last(struct recorder *r);
-
 /* The session is over: well, or with an error, which is told so. */
 void recorder_end(struct recorder *r, int err, const char *why);
 
@@ -60,10 +57,7 @@ enum replay_state {
 
 struct replay;
 
-/*
- * Shows what was kept. It ends with an error other than -ENODATA, then replay_state() has
- * changed; or with -ENODATA, once, before the look that is the last thing to be asked for.
- */
+/* Shows what was kept. It ends with an error: what it means says replay_state(). */
 extern const struct source replay_source; /* its context: a struct replay */
 
 /*
@@ -79,8 +73,7 @@ void replay_close(struct replay *r);
 
 const struct recording_header *replay_header(const struct replay *r);
 
-/* After the last look, or an error: reads how the session ended, if that is not known yet. */
-enum replay_state replay_state(struct replay *r);
+enum replay_state replay_state(const struct replay *r);
 
 const struct recording_end *replay_end(const struct replay *r);
 

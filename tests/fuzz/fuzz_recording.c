@@ -90,7 +90,7 @@ static void show(struct replay *r, struct render *render)
 	FUZZ_CHECK(memchr(h->host, '\0', sizeof(h->host)));
 	FUZZ_CHECK(h->config.track <= TRACK_NEVER);
 	render->real_offset = h->real_offset;
-	stage_play(&replay_source, r, UINT64_MAX, NULL, &h->config, render);
+	stage_play(&replay_source, r, UINT64_MAX, &h->config, render);
 	FUZZ_CHECK(replay_state(r) != REPLAY_RUNS);
 	if (replay_state(r) == REPLAY_DAMAGED)
 		FUZZ_CHECK(*replay_error(r, &offset));

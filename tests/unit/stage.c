@@ -181,6 +181,8 @@ static int look_out(void *ctx, bool *done, uint64_t *folios)
 {
 	const struct stage *s = ctx;
 
+	if (s->looks == s->look_out_fails_at)
+		return -EIO;
 	*done = s->looks % 4 == 3;
 	if (*done)
 		*folios = s->looks;
@@ -212,7 +214,7 @@ const struct source stage_source = {
 
 /* ---- the play ------------------------------------------------------------------------- */
 
-int stage_play(const struct source *source, void *ctx, uint64_t steps, struct recorder *recorder,
+int stage_play(const struct source *source, void *ctx, uint64_t steps,
 	       const struct monitor_config *config, struct render *render)
 {
 	struct conductor c = {.source = source,
@@ -222,9 +224,7 @@ int stage_play(const struct source *source, void *ctx, uint64_t steps, struct re
 
 	for (uint64_t i = 0; i < steps && !err; i++)
 		err = conductor_step(&c);
-	if (!err && recorder)
-		recorder_last(recorder);
-	if (!err || err == -ENODATA)
+	if (!err)
 		err = conductor_look(&c);
 	if (c.monitor)
 		monitor_finish(c.monitor, c.last.now_ns);
@@ -247,7 +247,7 @@ int stage_record(struct stage *s, uint64_t steps, const struct monitor_config *c
 	if (err)
 		return err;
 	recorder_begin(r, &h);
-	err = stage_play(&recorder_source, r, steps, r, config, render);
+	err = stage_play(&recorder_source, r, steps, config, render);
 	recorder_end(r, err, err ? "it failed" : "");
 	err = err ? err : recorder_error(r);
 	recorder_destroy(r);

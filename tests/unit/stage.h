@@ -18,6 +18,7 @@ struct stage {
 	enum level level;
 	enum level refused; /* this level and those above cannot be had; 0: all can */
 	uint64_t fails_at;  /* this look fails; 0: none does */
+	uint64_t look_out_fails_at;
 	struct sample sample;
 	struct snapshot books;
 	struct snap_page pages[STAGE_PAGES];
@@ -36,8 +37,8 @@ extern const struct source stage_source; /* its context: a struct stage */
 void stage_open(struct stage *s);
 void stage_close(struct stage *s);
 
-/* What watch and replay do: so many steps, and a last look; or until there is nothing more. */
-int stage_play(const struct source *source, void *ctx, uint64_t steps, struct recorder *recorder,
+/* What watch and replay do: so many steps, and a last look; or until an error. */
+int stage_play(const struct source *source, void *ctx, uint64_t steps,
 	       const struct monitor_config *config, struct render *render);
 
 /* Records a session to a file that is not buffered, and prints it. The first error of either. */

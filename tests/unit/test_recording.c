@@ -85,7 +85,7 @@ static struct again replay(const struct show *s, const void *bytes, size_t size,
 	if (!a.open_err) {
 		render.to = open_memstream(&a.printed, &a.length);
 		a.header = *replay_header(r);
-		stage_play(&replay_source, r, UINT64_MAX, NULL, config ? config : &a.header.config,
+		stage_play(&replay_source, r, UINT64_MAX, config ? config : &a.header.config,
 			   &render);
 		fclose(render.to);
 		a.state = replay_state(r);
@@ -159,12 +159,10 @@ static void test_counters_alone_take_less_than_25_bytes_a_sample(void **state)
 	assert_same(s);
 }
 
-static void test_a_session_that_failed_fails_again_with_its_reason(void **state)
+static void assert_failed_again(struct show *s)
 {
-	struct show *s = *state;
 	struct again a;
 
-	s->stage.fails_at = 9;
 	record(s, STEPS);
 	assert_int_equal(s->err, -EIO);
 	a = replay(s, s->file, s->size, NULL);
@@ -173,6 +171,22 @@ static void test_a_session_that_failed_fails_again_with_its_reason(void **state)
 	assert_string_equal(a.end.why, "it failed");
 	assert_string_equal(a.printed, s->printed);
 	free(a.printed);
+}
+
+static void test_a_session_that_failed_fails_again_with_its_reason(void **state)
+{
+	struct show *s = *state;
+
+	s->stage.fails_at = 9;
+	assert_failed_again(s);
+}
+
+static void test_it_fails_where_it_failed(void **state)
+{
+	struct show *s = *state;
+
+	s->stage.look_out_fails_at = 9;
+	assert_failed_again(s);
 }
 
 static void test_a_monitor_that_decides_otherwise_is_noticed(void **state)
@@ -194,6 +208,7 @@ static void test_a_monitor_that_decides_otherwise_is_noticed(void **state)
 	config.lowest = LEVEL_DEEP; /* another level is asked for at the same time */
 	a = replay(s, s->file, s->size, &config);
 	assert_int_equal(a.state, REPLAY_DIFFERS);
+	assert_null(strstr(a.printed, "-> deep"));
 	free(a.printed);
 }
 
@@ -325,8 +340,7 @@ static void test_a_full_disk_ends_the_recording_and_not_the_session(void **state
 	stage_close(&s->stage);
 	stage_open(&s->stage);
 	s->render.to = open_memstream(&without, &length);
-	assert_int_equal(stage_play(&stage_source, &s->stage, STEPS, NULL, &s->config, &s->render),
-			 0);
+	assert_int_equal(stage_play(&stage_source, &s->stage, STEPS, &s->config, &s->render), 0);
 	fclose(s->render.to);
 	assert_string_equal(s->printed, without);
 	free(without);
@@ -469,6 +483,27 @@ static void test_books_larger_than_the_room_are_refused(void **state)
 	books_destroy(b);
 }
 
+/* Two small bytes a snapshot would else make twice as much of it each time. */
+static void test_no_record_of_the_books_before_is_taken_twice(void **state)
+{
+	static struct memory memory;
+	struct mirror written = {0}, read = {0};
+	struct books *b = books_create();
+	const struct snapshot *out;
+	uint8_t twice[] = {0, 2 /* pages */, 1 << 2 /* a copy */, 3 /* back */, 1, 1 << 2};
+
+	(void)state;
+	books_folio(b, 1);
+	put_books(&memory, &written, &b->s);
+	assert_int_equal(mirror_get(&read, &memory.spring, MEMORY, &out), 0);
+	memory.spring.at = twice;
+	memory.spring.end = twice + sizeof(twice);
+	assert_int_equal(mirror_get(&read, &memory.spring, MEMORY, &out), -EBADMSG);
+	mirror_free(&written);
+	mirror_free(&read);
+	books_destroy(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +519,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_session_that_failed_fails_again_with_its_reason, show_setup,
 			show_teardown),
+		cmocka_unit_test_setup_teardown(test_it_fails_where_it_failed, show_setup,
+						show_teardown),
 		cmocka_unit_test_setup_teardown(test_a_monitor_that_decides_otherwise_is_noticed,
 						show_setup, show_teardown),
 		cmocka_unit_test_setup_teardown(test_cut_anywhere_it_is_replayed_up_to_there,
@@ -500,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_pages_come_back_in_their_order_whatever_becomes_of_them),
 		cmocka_unit_test(test_every_array_and_its_index_come_back),
 		cmocka_unit_test(test_books_larger_than_the_room_are_refused),
+		cmocka_unit_test(test_no_record_of_the_books_before_is_taken_twice),
 	};
 
 	return cmocka_run_group_tests_name("recording", tests, NULL, NULL);
