@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /*
- * A recording that anybody may have made, replayed and printed. The first byte tells how: 0: the
- * rest is a file, whose checksums stop nearly all that is changed; else: what is in its chunks.
+ * A recording that anybody may have made, replayed and printed. The first byte tells how. Bit 0:
+ * the rest is what is in the chunks of a file, else a file, whose checksums stop nearly all that is
+ * changed; bit 1: print JSON, else text.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -71,10 +72,10 @@ size_t fuzz_seed(unsigned nth, uint8_t *out, size_t room)
 	uint8_t file[4096];
 	size_t size;
 
-	if (nth >= 8)
+	if (nth >= 16)
 		return 0;
 	out[0] = (uint8_t)(nth / 4);
-	if (!out[0])
+	if (!(out[0] & 1))
 		return 1 + make_recording(nth % 4, out + 1, room - 1);
 	size = make_recording(nth % 4, file, sizeof(file));
 	return 1 + take_out(file, size, out + 1, room - 1);
@@ -82,7 +83,7 @@ size_t fuzz_seed(unsigned nth, uint8_t *out, size_t room)
 
 /* ---- the target ----------------------------------------------------------------------- */
 
-static void show(struct replay *r, struct render *render)
+static void show(struct replay *r, bool json, struct render *render)
 {
 	const struct recording_header *h = replay_header(r);
 	uint64_t offset;
@@ -90,20 +91,21 @@ static void show(struct replay *r, struct render *render)
 	FUZZ_CHECK(memchr(h->host, '\0', sizeof(h->host)));
 	FUZZ_CHECK(h->config.track <= TRACK_NEVER);
 	render->real_offset = h->real_offset;
-	stage_play(&replay_source, r, UINT64_MAX, &h->config, render);
+	stage_play(&replay_source, r, UINT64_MAX, &h->config,
+		   json ? &json_reporter : &text_reporter, render);
 	FUZZ_CHECK(replay_state(r) != REPLAY_RUNS);
 	if (replay_state(r) == REPLAY_DAMAGED)
 		FUZZ_CHECK(*replay_error(r, &offset));
 }
 
-static void show_file(const uint8_t *data, size_t size, struct render *render)
+static void show_file(const uint8_t *data, size_t size, bool json, struct render *render)
 {
 	FILE *from = size ? fmemopen((void *)data, size, "rb") : NULL;
 	struct replay *r;
 	uint32_t version;
 
 	if (from && !replay_open(from, ROOM, &version, &r)) {
-		show(r, render);
+		show(r, json, render);
 		replay_close(r);
 	}
 	if (from)
@@ -120,10 +122,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		render = (struct render){.to = fopen("/dev/null", "w"), .samples = true};
 	if (!size || !render.to)
 		return 0;
-	if (!data[0]) {
-		show_file(data + 1, size - 1, &render);
+	if (!(data[0] & 1)) {
+		show_file(data + 1, size - 1, data[0] & 2, &render);
 	} else if (!replay_open_bytes(&s, ROOM, &r)) {
-		show(r, &render);
+		show(r, data[0] & 2, &render);
 		replay_close(r);
 	}
 	return 0;

@@ -215,11 +215,12 @@ const struct source stage_source = {
 /* ---- the play ------------------------------------------------------------------------- */
 
 int stage_play(const struct source *source, void *ctx, uint64_t steps,
-	       const struct monitor_config *config, struct render *render)
+	       const struct monitor_config *config, const struct reporter *to,
+	       struct render *render)
 {
 	struct conductor c = {.source = source,
 			      .ctx = ctx,
-			      .monitor = monitor_create(config, &text_reporter, render)};
+			      .monitor = monitor_create(config, to, render)};
 	int err = c.monitor ? 0 : -ENOMEM;
 
 	for (uint64_t i = 0; i < steps && !err; i++)
@@ -247,7 +248,7 @@ int stage_record(struct stage *s, uint64_t steps, const struct monitor_config *c
 	if (err)
 		return err;
 	recorder_begin(r, &h);
-	err = stage_play(&recorder_source, r, steps, config, render);
+	err = stage_play(&recorder_source, r, steps, config, &text_reporter, render);
 	recorder_end(r, err, err ? "it failed" : "");
 	err = err ? err : recorder_error(r);
 	recorder_destroy(r);

@@ -39,7 +39,8 @@ void stage_close(struct stage *s);
 
 /* What watch and replay do: so many steps, and a last look; or until an error. */
 int stage_play(const struct source *source, void *ctx, uint64_t steps,
-	       const struct monitor_config *config, struct render *render);
+	       const struct monitor_config *config, const struct reporter *to,
+	       struct render *render);
 
 /* Records a session to a file that is not buffered, and prints it. The first error of either. */
 int stage_record(struct stage *s, uint64_t steps, const struct monitor_config *config, FILE *to,

@@ -398,7 +398,7 @@ static int replay_session(void *arg)
 	int err = replay_open(from, 1 << 20, &version, &r);
 
 	if (!err) {
-		err = stage_play(&replay_source, r, UINT64_MAX, &closely, &render);
+		err = stage_play(&replay_source, r, UINT64_MAX, &closely, &text_reporter, &render);
 		if (replay_state(r) == REPLAY_WHOLE)
 			err = 0;
 		replay_close(r);

@@ -86,7 +86,7 @@ static struct again replay(const struct show *s, const void *bytes, size_t size,
 		render.to = open_memstream(&a.printed, &a.length);
 		a.header = *replay_header(r);
 		stage_play(&replay_source, r, UINT64_MAX, config ? config : &a.header.config,
-			   &render);
+			   &text_reporter, &render);
 		fclose(render.to);
 		a.state = replay_state(r);
 		a.end = *replay_end(r);
@@ -340,7 +340,9 @@ static void test_a_full_disk_ends_the_recording_and_not_the_session(void **state
 	stage_close(&s->stage);
 	stage_open(&s->stage);
 	s->render.to = open_memstream(&without, &length);
-	assert_int_equal(stage_play(&stage_source, &s->stage, STEPS, &s->config, &s->render), 0);
+	assert_int_equal(stage_play(&stage_source, &s->stage, STEPS, &s->config, &text_reporter,
+				    &s->render),
+			 0);
 	fclose(s->render.to);
 	assert_string_equal(s->printed, without);
 	free(without);
