@@ -1014,6 +1014,31 @@ no_recording() {
 	[[ $stderr == *": the checksum is wrong"* ]]
 }
 
+@test "a pinleak that decides otherwise says from when on" {
+	recorded
+	/usr/bin/python3 - "$recording" <<'END'
+import struct, subprocess, sys, zlib
+def zstd(data, *args):
+    return subprocess.run(["zstd", "-q", "-c", *args], input=data, stdout=subprocess.PIPE, check=True).stdout
+blob = open(sys.argv[1], "rb").read()
+at, packed = 12, b""
+while at < len(blob):
+    length = struct.unpack_from("<I", blob, at)[0]
+    packed += blob[at + 8:at + 8 + length]
+    at += 8 + length
+entries = zstd(packed, "-d")
+assert entries.endswith(b"\x06\x00"), entries  # the end: well
+data = zstd(entries[:-2] + b"\x03\x01\x00", "--zstd=wlog=17")  # references tracked
+length = struct.pack("<I", len(data))
+open(sys.argv[1], "wb").write(blob[:12] + length + struct.pack("<I", zlib.crc32(length + data)) + data)
+END
+	run --separate-stderr "$pinleak" replay "$recording"
+	[ "$status" -eq 3 ]
+	[[ $output == *"summary of "* ]]
+	[[ $stderr =~ "this pinleak decides otherwise from "[0-9:]{8}" on" ]]
+	[[ $stderr == *"the recording was made by 0."* ]]
+}
+
 @test "a full disk ends the recording, not the watch, and the status tells" {
 	[ -w /dev/full ] || skip "no /dev/full"
 	run --separate-stderr "$pinleak" record --track never --interval 20ms --for 200ms /dev/full
