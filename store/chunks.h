@@ -2,8 +2,8 @@
 /*
  * Bytes in a file, compressed, in chunks with a checksum each: docs/recording-format.md.
  *
- * Whatever the file holds, a reader takes no more than CHUNKS_MEMORY bytes, and no byte comes out
- * of it that was not put in.
+ * Whatever the file holds, a reader takes no more than 2 MiB, most of it zstd's window, and no byte
+ * comes out of it that was not put in.
  */
 #ifndef PINLEAK_STORE_CHUNKS_H
 #define PINLEAK_STORE_CHUNKS_H
@@ -17,7 +17,6 @@
 #define CHUNKS_VERSION 1 /* of the format; any change of what is in the chunks is a new one */
 #define CHUNKS_ROOM    (64 * 1024)
 #define CHUNKS_WINDOW  20 /* log2 of the bytes that compression looks back */
-#define CHUNKS_MEMORY  (3 << 20)
 
 struct chunks_out;
 struct chunks_in;
