@@ -189,14 +189,13 @@ const struct command replay_command = {
 	.name = "replay",
 	.brief = "show what a recording shows, decided anew",
 	.usage = "[OPTION...] FILE",
-	.about =
-		"Shows the monitor all that `pinleak record` has kept in FILE (-: standard input),\n"
-		"as fast as it can, and prints what the watch printed then: the same verdicts, at\n"
-		"the same times. Needs neither that machine nor that kernel, nor root.\n",
+	.about = "Shows the detector what `pinleak record` has kept in FILE (-: standard input),\n"
+		 "as fast as it can, and prints what was printed then: the same verdicts, at\n"
+		 "the same times. Needs neither that machine nor that kernel, nor root.\n",
 	.options = options,
 	.more = "exit status: 0 no leak, 1 a driver leaks, 2 wrong usage, 3 the recording cannot\n"
 		"             be read (to its end, and no driver leaks in what was read), this\n"
-		"             pinleak decides otherwise, or tracking was needed and not to be had\n",
+		"             pinleak decides otherwise, or tracking was needed and not had\n",
 	.examples = "  pinleak replay leak.rec\n"
 		    "  pinleak replay --json leak.rec | jq 'select(.type == \"verdict\")'\n"
 		    "  zstd -dc leaks.zst | pinleak replay -\n",

@@ -172,7 +172,8 @@ static int parse(const struct command *self, int argc, char **argv, struct run *
 		.monitor = {.track = TRACK_ALWAYS,
 			    .lowest = LEVEL_DEEP,
 			    .grace_ns = 2000000000,
-			    .tree_only = true},
+			    .tree_only = true,
+			    .detect = detect_defaults},
 	};
 	status = options_all(&o, set_option, r, done);
 	if (status || *done)

@@ -15,6 +15,7 @@ enum {
 	OPT_GRACE,
 	OPT_SETTLE,
 	OPT_REFERENCES,
+	OPT_DETECT,
 	OPT_TABLE_SIZE,
 	OPT_JSON,
 	OPT_SAMPLES,
@@ -34,13 +35,17 @@ const struct option_row watch_options[] = {
 		       "light deep"},
 	[OPT_GRACE] = {"grace", "TIME",
 		       "how long a driver may take to release after its\n"
-		       "file was closed and its process ended [2s]",
+		       "file was closed and its process ended [30s]",
 		       NULL},
 	[OPT_SETTLE] = {"settle", "TIME", "tracking goes off when nothing is new [60s]", NULL},
 	[OPT_REFERENCES] = {"references", "TIME",
 			    "between two looks for plain references that are\n"
 			    "left behind (get_user_pages); 0: none [10m]",
 			    NULL},
+	[OPT_DETECT] = {"detect", "SETTINGS",
+			"when a rise is suspicious; see pinleak-watch(1)\n"
+			"[share=0.02%,pins=16,fall=1.5,hunts=4,pause=100]",
+			NULL},
 	[OPT_TABLE_SIZE] = {"table-size", "N",
 			    "folios to keep records of [by memory: 65,536\n"
 			    "to 131,072], 300 bytes each",
@@ -73,6 +78,11 @@ static int set_option(const struct command *self, int option, const char *value,
 		return option_duration(self, row, value, 1, &s->monitor.settle_ns);
 	case OPT_REFERENCES:
 		return option_duration(self, row, value, 0, &s->references_ns);
+	case OPT_DETECT:
+		if (detect_configure(&s->monitor.detect, value))
+			return option_bad(self, row, value,
+					  "KEY=NUMBER,... of share, pins, fall, hunts and pause");
+		return 0;
 	case OPT_TRACK:
 		err = option_choice(self, row, value, &choice);
 		s->monitor.track = choice;
@@ -106,8 +116,10 @@ int watch_parse(struct options *o, struct watch_settings *s, bool *done)
 		.references_ns = 600000000000,
 		.monitor = {.track = TRACK_AUTO,
 			    .lowest = LEVEL_LIGHT,
-			    .grace_ns = 2000000000,
-			    .settle_ns = 60000000000},
+			    .grace_ns = 30000000000,
+			    .late_ns = 120000000000,
+			    .settle_ns = 60000000000,
+			    .detect = detect_defaults},
 	};
 	return options_all(o, set_option, s, done);
 }
@@ -153,14 +165,37 @@ static void end_recording(struct watch *w, int err)
 
 /* ---- the loop ------------------------------------------------------------------------- */
 
-/* True when a signal asks to end. A look that came late does not make the next one early. */
-static bool sleep_until(const sigset_t *signals, struct timespec *next, uint64_t interval)
+/* So many glances at the counters from one look to the next, while pins come and go. */
+#define GLANCES	     10
+#define GLANCE_PAUSE 50000000 /* ns between two of them, at least */
+
+/* Waits with glances in between: the number of a signal, or 0. */
+static int wait_glancing(struct watch *w, const sigset_t *signals, const struct timespec *next)
 {
+	uint64_t share = w->set.interval_ns / GLANCES;
+	uint64_t pause = share > GLANCE_PAUSE ? share : GLANCE_PAUSE;
+	int signal = 0;
+
+	while (!signal && w->session.live.moving && session_ns_until(next) > (int64_t)pause) {
+		struct timespec glance;
+
+		clock_gettime(CLOCK_MONOTONIC, &glance);
+		session_add_ns(&glance, pause);
+		signal = session_wait(signals, &glance);
+		live_glance(&w->session.live, monitor_wants_exact(w->session.conductor.monitor));
+	}
+	return signal ? signal : session_wait(signals, next);
+}
+
+/* True when a signal asks to end. A look that came late does not make the next one early. */
+static bool sleep_until(struct watch *w, const sigset_t *signals, struct timespec *next)
+{
+	uint64_t interval = w->set.interval_ns;
 	int64_t late = -session_ns_until(next);
 
 	if (late > 0)
 		session_add_ns(next, (uint64_t)late / interval * interval);
-	return session_wait(signals, next);
+	return wait_glancing(w, signals, next);
 }
 
 static int loop(struct watch *w)
@@ -184,10 +219,9 @@ static int loop(struct watch *w)
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
-	} while (!err && !ferror(w->render.to) &&
-		 !sleep_until(&signals, &next, w->set.interval_ns) &&
+	} while (!err && !ferror(w->render.to) && !sleep_until(w, &signals, &next) &&
 		 (!w->set.for_ns || session_ns_until(&end) > 0));
-	return err ? err : conductor_look(c);
+	return err ? err : conductor_look_last(c);
 }
 
 /* No tracking, but the counters can be had: say so and go on, unless tracking was asked for. */

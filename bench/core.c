@@ -30,13 +30,18 @@ static double now(void)
 
 static void bench_detect(void)
 {
-	struct detect d = {0};
+	struct detect d;
 	struct detect_suspicion s;
 	double began = now();
 	uint32_t suspicions = 0;
 
-	for (uint64_t i = 0; i < SAMPLES; i++)
-		suspicions += detect_sample(&d, i * 1000000000, (int64_t)(i * 7919 % 4093), &s);
+	detect_init(&d, &detect_defaults);
+	for (uint64_t i = 0; i < SAMPLES; i++) {
+		struct detect_sample sample = {.now_ns = i * 1000000000,
+					       .floor = (int64_t)(i * 7919 % 4093)};
+
+		suspicions += detect_take(&d, &sample, &s);
+	}
 	printf("detect   %6.1f ns a sample (%u suspicions of noise)\n",
 	       (now() - began) * 1e9 / SAMPLES, suspicions);
 }

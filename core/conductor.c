@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "conductor.h"
 
-int conductor_look(struct conductor *c)
+static int look_at(struct conductor *c, bool books)
 {
 	struct source_look look = {0};
-	int err = c->source->look(c->ctx, monitor_wants_exact(c->monitor), true, &look);
+	int err = c->source->look(c->ctx, monitor_wants_exact(c->monitor), books, &look);
 
 	if (err)
 		return err;
 	c->last = look.sample;
 	return monitor_step(c->monitor, &look.sample, look.books,
 			    look.books ? &look.balance : NULL);
+}
+
+int conductor_look(struct conductor *c)
+{
+	return look_at(c, monitor_wants_books(c->monitor));
+}
+
+int conductor_look_last(struct conductor *c)
+{
+	return look_at(c, true);
 }
 
 int conductor_change_level(struct conductor *c)

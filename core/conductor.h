@@ -16,8 +16,12 @@ struct conductor {
 	struct sample last; /* looked at */
 };
 
-/* One look at the counters and, above level counters, at the books. -errno, -ENODATA. */
+/*
+ * One look at the counters and, above level counters when the monitor wants it, at the books; the
+ * last look is at both. -errno, -ENODATA.
+ */
 int conductor_look(struct conductor *c) __attribute__((warn_unused_result));
+int conductor_look_last(struct conductor *c) __attribute__((warn_unused_result));
 
 /*
  * Brings about the level that the monitor wants, and tells the monitor what came of it: a level

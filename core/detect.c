@@ -1,104 +1,382 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "detect.h"
 
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#define NS_PER_S UINT64_C(1000000000)
+#define DAY_S	 86400.0
+#define LATE_NS	 (NS_PER_S / 2)
+
+/* Exact counters for so long after the floor rose, and so often when it did not. */
+#define CURIOUS_NS (10 * NS_PER_S)
+#define EXACT_NS   (30 * NS_PER_S)
+/* No exact counters for so long: there are none to be had, and what there is must do. */
+#define NEVER_NS (4 * EXACT_NS)
+
+/* A hunt takes as long as it took to become suspicious, or this. */
+#define HUNT_MAX_NS (12 * 3600 * NS_PER_S)
+#define HUNT_MIN_NS (60 * NS_PER_S)
+/* A rise so many times one that led to nothing is looked into whatever the account says. */
+#define BEYOND_VAIN 4
+
+/* From here on the windows are made of exact samples only: these are too few to make fast ones. */
+#define SLOW_SCALE 3
+
+const struct detect_config detect_defaults = {
+	.share = 0.0002,
+	.pins = 16,
+	.fall = 1.5,
+	.hunts = 4,
+	.pause = 100,
+};
+
 /*
- * At one sample a second a leak is suspected after 15 s, 75 s, 10 min or 50 min. The counters lag
- * by up to 125 pins a processor until they are refreshed, so the short windows ask for more.
+ * The fastest suspicion comes after five seconds, the slowest after a day and a half. Short rises
+ * are more often innocent, so more pins are asked of them.
  */
 const struct detect_scale detect_scales[DETECT_SCALES] = {
-	{3, 64},
-	{15, 48},
-	{120, 32},
-	{600, 16},
+	{1 * NS_PER_S, 5, 4},	  {3 * NS_PER_S, 6, 4},	  {15 * NS_PER_S, 6, 3},
+	{120 * NS_PER_S, 6, 2},	  {600 * NS_PER_S, 6, 1}, {3600 * NS_PER_S, 6, 1},
+	{21600 * NS_PER_S, 6, 1},
 };
 
 /* Releases without a pin make the number fall for good; what is in flight only raises it. */
-static const struct detect_scale sink_scale = {3, 4};
+static const struct detect_scale sink_scale = {3 * NS_PER_S, 5, 1};
+#define SINK_PINS 4
+
+static void window_init(struct detect_window *w, double account)
+{
+	*w = (struct detect_window){.account = account};
+}
+
+void detect_init(struct detect *d, const struct detect_config *config)
+{
+	d->config = *config;
+	d->exact_ns = d->curious_ns = 0;
+	d->started = false;
+	for (uint32_t i = 0; i < DETECT_SCALES; i++)
+		window_init(&d->window[i], config->hunts);
+	window_init(&d->sink, config->hunts);
+}
+
+/* ---- settings ------------------------------------------------------------------------- */
+
+static int set_one(struct detect_config *c, const char *key, size_t len, double value)
+{
+	static const struct {
+		const char *name;
+		double least, most;
+	} keys[] = {{"share", 0, 100},
+		    {"pins", 1, 1e9},
+		    {"fall", 0, 1e6},
+		    {"hunts", 1, 1e6},
+		    {"pause", 0, 1e6}};
+	size_t i = 0;
+
+	while (i < sizeof(keys) / sizeof(*keys) &&
+	       (strlen(keys[i].name) != len || memcmp(keys[i].name, key, len) != 0))
+		i++;
+	if (i == sizeof(keys) / sizeof(*keys) || !(value >= keys[i].least && value <= keys[i].most))
+		return -EINVAL;
+	if (i == 1)
+		c->pins = (uint32_t)value;
+	else
+		*(i == 0   ? &c->share
+		  : i == 2 ? &c->fall
+		  : i == 3 ? &c->hunts
+			   : &c->pause) = i == 0 ? value / 100 : value;
+	return 0;
+}
+
+int detect_configure(struct detect_config *config, const char *text)
+{
+	struct detect_config c = *config;
+
+	for (;;) {
+		size_t len = strcspn(text, "=");
+		char *end;
+		double value;
+
+		if (text[len] != '=' || strchr("+- \t\n", text[len + 1]))
+			return -EINVAL;
+		value = strtod(text + len + 1, &end);
+		if (end == text + len + 1 || !isfinite(value) || set_one(&c, text, len, value))
+			return -EINVAL;
+		end += *end == '%' && len == 5 && !memcmp(text, "share", 5);
+		if (!*end)
+			break;
+		if (*end != ',')
+			return -EINVAL;
+		text = end + 1;
+	}
+	*config = c;
+	return 0;
+}
+
+/* ---- windows -------------------------------------------------------------------------- */
+
+/* The nth floor before the last one. */
+static const struct detect_floor *floor_at(const struct detect_window *w, uint32_t back)
+{
+	return &w->past[(w->next + DETECT_PAST - 1 - back) % DETECT_PAST];
+}
+
+/* Takes a floor of a shorter window, or a sample; true when the window has ended with it. */
+static bool window_take(struct detect_window *w, const struct detect_scale *scale,
+			const struct detect_floor *f)
+{
+	uint64_t late;
+
+	if (!w->open) {
+		w->floor = *f;
+		w->begin_ns = w->begin_ns ? w->begin_ns : f->ns;
+		w->open = true;
+	}
+	if (f->pins < w->floor.pins)
+		w->floor.pins = f->pins;
+	if (f->lag > w->floor.lag)
+		w->floor.lag = f->lag;
+	/* Looks are not punctual to the last. */
+	late = scale->ns / 16 < LATE_NS ? scale->ns / 16 : LATE_NS;
+	if (f->ns + late < w->begin_ns + scale->ns)
+		return false;
+	w->floor.ns = w->begin_ns = f->ns;
+	w->past[w->next] = w->floor;
+	w->next = (w->next + 1) % DETECT_PAST;
+	w->nr += w->nr < UINT32_MAX;
+	w->open = false;
+	return true;
+}
 
 void detect_reset(struct detect *d)
 {
-	memset(d, 0, sizeof(*d));
+	for (uint32_t i = 0; i < DETECT_SCALES; i++)
+		d->window[i].nr = 0;
+	d->sink.nr = 0;
 }
 
-static void window_end(struct detect_window *w, uint64_t now_ns)
+/* ---- the rise of the last floors ------------------------------------------------------ */
+
+/* The deepest fall among all floors that are kept; a tracking in between makes no difference. */
+static int64_t deepest_fall(const struct detect_window *w)
 {
-	if (w->nr == DETECT_FLOORS) {
-		memmove(w->floors, w->floors + 1, sizeof(*w->floors) * (DETECT_FLOORS - 1));
-		memmove(w->ends_ns, w->ends_ns + 1, sizeof(*w->ends_ns) * (DETECT_FLOORS - 1));
-		w->nr--;
+	int64_t top = INT64_MIN, fall = 0;
+
+	for (uint32_t back = DETECT_PAST; back-- > 0;) {
+		const struct detect_floor *f = floor_at(w, back);
+
+		if (!f->ns)
+			continue;
+		if (f->pins > top)
+			top = f->pins;
+		if (top - f->pins > fall)
+			fall = top - f->pins;
 	}
-	w->floors[w->nr] = w->floor;
-	w->ends_ns[w->nr++] = now_ns;
-	w->seen = 0;
+	return fall;
 }
 
-static bool is_rising(const struct detect_window *w)
+/* Mann and Kendall: do they rise all, but for one pair? */
+static bool is_rising(const struct detect_window *w, uint32_t floors)
 {
-	if (w->nr < DETECT_FLOORS)
-		return false;
-	for (uint32_t i = 1; i < w->nr; i++)
-		if (w->floors[i] <= w->floors[i - 1])
-			return false;
+	uint32_t falls = 0;
+
+	for (uint32_t i = 0; i < floors; i++)
+		for (uint32_t k = i + 1; k < floors; k++) {
+			if (floor_at(w, i)->pins > floor_at(w, k)->pins)
+				continue;
+			if (++falls > 1 || i == 0 || k == floors - 1)
+				return false;
+		}
 	return true;
 }
 
-static bool window_sample(struct detect_window *w, const struct detect_scale *scale,
-			  uint64_t now_ns, int64_t outstanding)
+/* Theil and Sen: the median slope of all pairs, in pins a second. */
+static double slope_of(const struct detect_window *w, uint32_t floors)
 {
-	if (!w->seen || outstanding < w->floor)
-		w->floor = outstanding;
-	if (++w->seen < scale->samples)
-		return false;
-	window_end(w, now_ns);
-	return is_rising(w) && w->floors[w->nr - 1] - w->floors[0] >= scale->rise;
+	double slopes[DETECT_FLOORS * (DETECT_FLOORS - 1) / 2];
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < floors; i++)
+		for (uint32_t k = i + 1; k < floors; k++) {
+			const struct detect_floor *b = floor_at(w, i), *a = floor_at(w, k);
+			double s = b->ns > a->ns ? (double)(b->pins - a->pins) * NS_PER_S /
+							   (double)(b->ns - a->ns)
+						 : 0;
+			uint32_t at = nr++;
+
+			for (; at && slopes[at - 1] > s; at--)
+				slopes[at] = slopes[at - 1];
+			slopes[at] = s;
+		}
+	return (slopes[(nr - 1) / 2] + slopes[nr / 2]) / 2;
 }
 
-static void describe(const struct detect_window *w, int sign, struct detect_suspicion *out)
+static void describe(const struct detect_window *w, const struct detect_scale *scale, int sign,
+		     struct detect_suspicion *out)
 {
-	out->rise = sign * (w->floors[w->nr - 1] - w->floors[0]);
-	out->span_ns = w->ends_ns[w->nr - 1] - w->ends_ns[0];
-	out->pins_per_s = out->span_ns ? (double)out->rise * 1e9 / (double)out->span_ns : 0;
+	const struct detect_floor *last = floor_at(w, 0), *first = floor_at(w, scale->floors - 1);
+
+	out->rise = sign * (last->pins - first->pins);
+	out->span_ns = last->ns - first->ns;
+	out->pins_per_s = sign * slope_of(w, scale->floors);
+	out->hunt_ns = out->span_ns < HUNT_MAX_NS ? out->span_ns : HUNT_MAX_NS;
 }
+
+/* What a rise must be at least, in pins. */
+static double least_rise(const struct detect *d, const struct detect_scale *scale,
+			 const struct detect_suspicion *s, uint64_t memory_pages)
+{
+	double span_s = (double)s->span_ns / NS_PER_S;
+	double share = (double)memory_pages * d->config.share * span_s / DAY_S;
+	double pins = (double)d->config.pins * scale->pins;
+
+	return share > pins ? share : pins;
+}
+
+static bool is_suspicious(const struct detect *d, uint32_t scale,
+			  const struct detect_sample *sample, struct detect_suspicion *out)
+{
+	const struct detect_window *w = &d->window[scale];
+	const struct detect_scale *sc = &detect_scales[scale];
+	const struct detect_floor *last, *first;
+	double rise;
+
+	if (w->nr < sc->floors)
+		return false;
+	last = floor_at(w, 0);
+	first = floor_at(w, sc->floors - 1);
+	if (last->pins - first->pins < (int64_t)d->config.pins * sc->pins ||
+	    !is_rising(w, sc->floors))
+		return false;
+	out->scale = scale;
+	describe(w, sc, 1, out);
+	rise = out->span_ns ? out->pins_per_s * (double)out->span_ns / NS_PER_S : (double)out->rise;
+	rise = rise < (double)out->rise ? rise : (double)out->rise;
+	rise -= (double)first->lag + last->lag;
+	return rise >= least_rise(d, sc, out, sample->memory_pages) &&
+	       rise > d->config.fall * (double)deepest_fall(w);
+}
+
+/* ---- accounts ------------------------------------------------------------------------- */
+
+/* The time that one tracking takes, for all that is known before. */
+static double price(const struct detect_suspicion *s)
+{
+	return s->hunt_ns > HUNT_MIN_NS ? (double)s->hunt_ns : (double)HUNT_MIN_NS;
+}
+
+/* Is a tracking to be had for this rise? Then it is paid for; detect_was_right() pays it back. */
+static bool can_pay(struct detect *d, const struct detect_suspicion *s,
+		    const struct detect_sample *sample)
+{
+	struct detect_window *w = &d->window[s->scale];
+
+	if (sample->tracked)
+		return true;
+	if (w->paid_ns)
+		w->account += (double)(sample->now_ns - w->paid_ns) / (d->config.pause * price(s));
+	if (w->account > d->config.hunts)
+		w->account = d->config.hunts;
+	w->paid_ns = sample->now_ns;
+	if (w->account < 1 && s->rise < BEYOND_VAIN * w->vain)
+		return false;
+	w->account -= 1;
+	if (s->rise > w->vain)
+		w->vain = s->rise;
+	return true;
+}
+
+void detect_was_right(struct detect *d, const struct detect_suspicion *s)
+{
+	struct detect_window *w = &d->window[s->scale];
+
+	if (s->rise < 0)
+		return;
+	w->account = d->config.hunts;
+	w->vain = 0;
+}
+
+void detect_was_wrong(struct detect *d, const struct detect_suspicion *s, uint64_t ns)
+{
+	if (s->rise > 0 && (double)ns > price(s))
+		d->window[s->scale].account -= (double)ns / price(s) - 1;
+}
+
+/* ---- samples -------------------------------------------------------------------------- */
 
 /* The most that was outstanding in a window, turned over: its depth below zero, where it rises. */
-static bool sink_sample(struct detect *d, uint64_t now_ns, int64_t outstanding,
-			struct detect_suspicion *out)
+static bool sink_take(struct detect *d, const struct detect_sample *s, struct detect_suspicion *out)
 {
 	struct detect_window *w = &d->sink;
+	struct detect_floor f = {.pins = -s->floor, .ns = s->now_ns, .lag = s->lag};
 
-	if (!window_sample(w, &sink_scale, now_ns, -outstanding) || w->floors[w->nr - 1] <= 0)
+	if (!window_take(w, &sink_scale, &f) || w->nr < sink_scale.floors)
 		return false;
-	describe(w, -1, out);
-	return true;
+	for (uint32_t i = 0; i + 1 < sink_scale.floors; i++)
+		if (floor_at(w, i)->pins <= floor_at(w, i + 1)->pins)
+			return false;
+	describe(w, &sink_scale, -1, out);
+	out->scale = 0;
+	return floor_at(w, 0)->pins > (int64_t)floor_at(w, 0)->lag && -out->rise >= SINK_PINS;
 }
 
-bool detect_sample(struct detect *d, uint64_t now_ns, int64_t outstanding,
-		   struct detect_suspicion *out)
+/* A sample goes into the window of one scale; each that ends goes on into the next longer one. */
+static bool scales_take(struct detect *d, uint32_t from, uint32_t to, const struct detect_sample *s,
+			struct detect_suspicion *out)
 {
-	bool suspicious = sink_sample(d, now_ns, outstanding, out);
+	struct detect_floor f = {.pins = s->floor, .ns = s->now_ns, .lag = s->lag};
+	struct detect_suspicion found;
+	bool suspicious = false;
 
-	for (uint32_t i = 0; i < DETECT_SCALES; i++) {
+	for (uint32_t i = from; i < to; i++) {
 		struct detect_window *w = &d->window[i];
 
-		if (!window_sample(w, &detect_scales[i], now_ns, outstanding) || suspicious)
+		if (!window_take(w, &detect_scales[i], &f))
+			break;
+		f = *floor_at(w, 0);
+		if (suspicious || !is_suspicious(d, i, s, &found) || !can_pay(d, &found, s))
 			continue;
+		*out = found;
 		suspicious = true;
-		out->scale = i;
-		describe(w, 1, out);
 	}
 	return suspicious;
 }
 
-int64_t detect_last_rise(const struct detect *d)
+static void note_rise(struct detect *d, const struct detect_sample *s)
 {
 	const struct detect_window *w = &d->window[0];
 
-	return w->nr < 2 ? 0 : w->floors[w->nr - 1] - w->floors[w->nr - 2];
+	if (w->nr >= 2 && floor_at(w, 0)->ns == s->now_ns &&
+	    floor_at(w, 0)->pins > floor_at(w, 1)->pins)
+		d->curious_ns = s->now_ns + CURIOUS_NS;
+}
+
+bool detect_take(struct detect *d, const struct detect_sample *s, struct detect_suspicion *out)
+{
+	bool sinking = sink_take(d, s, out), rising;
+	struct detect_suspicion fast, slow;
+
+	if (!d->started || !s->lag)
+		d->exact_ns = s->now_ns;
+	d->started = true;
+	rising = scales_take(d, 0, SLOW_SCALE, s, &fast);
+	note_rise(d, s);
+	if ((!s->lag || s->now_ns > d->exact_ns + NEVER_NS) &&
+	    scales_take(d, SLOW_SCALE, DETECT_SCALES, s, &slow) && !rising) {
+		fast = slow;
+		rising = true;
+	}
+	if (rising && !sinking)
+		*out = fast;
+	return sinking || rising;
 }
 
 bool detect_is_curious(const struct detect *d)
 {
-	return detect_last_rise(d) > 0;
+	uint64_t now_ns = d->window[0].floor.ns;
+
+	return now_ns < d->curious_ns || now_ns >= d->exact_ns + EXACT_NS;
 }

@@ -90,15 +90,18 @@ static bool is_unloaded(const struct snapshot *s, const struct snap_owner *o,
 	return false;
 }
 
-static uint64_t grace_of(const struct ledger *l, uint64_t site)
+static uint64_t grace_of(const struct ledger *l, const struct snap_site *site)
 {
+	uint64_t grace = l->grace_ns, twice;
 	uint32_t delay_ms;
-	uint64_t twice;
 
-	if (!map64_get(&l->delays, site, &delay_ms))
-		return l->grace_ns;
+	if (l->hasty[0] && !strcmp(l->hasty, site->blame.driver))
+		grace = l->hasty_ns;
+	if (!map64_get(&l->delays, site->key, &delay_ms))
+		return grace;
 	twice = 2 * delay_ms * NS_PER_MS;
-	return twice > l->grace_ns ? twice : l->grace_ns;
+	twice = twice > l->late_ns ? twice : l->late_ns;
+	return twice > grace ? twice : grace;
 }
 
 static bool has_passed(const struct snapshot *s, uint64_t since, uint64_t grace)
@@ -135,7 +138,7 @@ static bool is_in_use(const struct snapshot *s, const struct blame *driver)
 static enum evidence owner_evidence(const struct ledger *l, const struct snapshot *s,
 				    const struct snap_owner *o, const struct snap_site *site)
 {
-	uint64_t grace = grace_of(l, o->owner.site);
+	uint64_t grace = grace_of(l, site);
 
 	if (is_unloaded(s, o, &site->blame))
 		return EVIDENCE_UNLOADED;
@@ -151,6 +154,12 @@ static enum evidence owner_evidence(const struct ledger *l, const struct snapsho
 	return EVIDENCE_NONE;
 }
 
+/* What a call took that failed it gives back at once; no file and no process need to end first. */
+static uint64_t grace_of_calls(const struct ledger *l)
+{
+	return l->hasty_ns && l->hasty_ns < l->grace_ns ? l->hasty_ns : l->grace_ns;
+}
+
 static bool is_bad_call(const struct ledger *l, const struct snapshot *s, uint64_t call)
 {
 	uint32_t at;
@@ -159,7 +168,7 @@ static bool is_bad_call(const struct ledger *l, const struct snapshot *s, uint64
 	if (!map64_get(&s->failure_at, call, &at) &&
 	    !map64_get(&s->failure_at, call & ~0xffffULL, &at))
 		return false;
-	return has_passed(s, s->failures[at].failure.ns, l->grace_ns);
+	return has_passed(s, s->failures[at].failure.ns, grace_of_calls(l));
 }
 
 /* ---- results -------------------------------------------------------------------------- */
@@ -287,7 +296,7 @@ static uint32_t driver_number(const struct blame *driver)
 static uint32_t bad_refs(const struct ledger *l, const struct snapshot *s, const struct pl_page *p,
 			 const struct pl_slot *slot)
 {
-	uint32_t bad = has_passed(s, p->first_ns, l->grace_ns) ? slot->refs_bad : 0;
+	uint32_t bad = has_passed(s, p->first_ns, grace_of_calls(l)) ? slot->refs_bad : 0;
 
 	return slot->call && is_bad_call(l, s, slot->call) ? bad + slot->refs_call : bad;
 }
@@ -407,7 +416,7 @@ static void book_tree(struct ledger *l, const struct snapshot *s, const struct c
 
 	if (!left || !o || !o->owner.tree)
 		return;
-	grace = grace_of(l, o->owner.site);
+	grace = c->site[i] ? grace_of(l, c->site[i]) : l->grace_ns;
 	l->tree_unproved += left < guilty ? left : guilty;
 	l->tree_held += left > guilty ? left - guilty : 0;
 	latest(&l->tree_due_ns, s->now_ns, o->file_end_ns, grace);

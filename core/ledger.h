@@ -87,6 +87,9 @@ struct holding {
 struct ledger {
 	/* set by the user */
 	uint64_t grace_ns;
+	uint64_t late_ns;   /* least grace time of a path that was seen to release late */
+	uint64_t hasty_ns;  /* grace time of one driver, whose pins have not come back for long; */
+	char hasty[PL_SYM]; /* "": there is none */
 	uint64_t epoch_ns;
 	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
 	bool strict;	/* prove nothing by the references of small folios alone: see loose */
@@ -125,7 +128,8 @@ void ledger_free(struct ledger *l);
  * Draws up the books of a snapshot; the results point into it. -ENOMEM.
  *
  * A file's end and a process's end count after the grace time, and for a call path that was
- * seen to release late (io_uring and AF_XDP do so from a worker) after twice its slowest time.
+ * seen to release late (io_uring and AF_XDP do so from a worker) after twice its slowest time, or
+ * late_ns when that is longer.
  */
 int ledger_evaluate(struct ledger *l, const struct snapshot *s) __attribute__((warn_unused_result));
 

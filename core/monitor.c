@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "haste.h"
+#include "hoard.h"
+
 #define NS_PER_S UINT64_C(1000000000)
+#define PAGE	 4096 /* bytes, as a measure of memory */
 
 #define DRIVERS_MAX 64
-#define HELD_MAX    64
-#define HELD_PINS   64 /* a rise of an owner's pins that is worth a word */
 
 /* The books must disagree for so many steps in a row before it counts. */
 #define UNBALANCED_STEPS 3
@@ -37,16 +39,6 @@ struct accused {
 	uint64_t first_bytes;
 };
 
-/* An owner whose pins are watched for growth. */
-struct grower {
-	uint64_t key;
-	uint64_t first_pins;
-	uint64_t last_pins;
-	uint32_t rises; /* windows in a row */
-	uint64_t seen_ns;
-	bool told;
-};
-
 /* Tracking of plain references. */
 struct getters {
 	struct ledger ledger;
@@ -59,12 +51,25 @@ struct getters {
 	char reason[160];
 };
 
+/* Tracking because of a suspicion. */
+struct hunt {
+	struct detect_suspicion paid;
+	struct detect_suspicion why; /* that, or a faster one since */
+	uint64_t suspected_ns;
+	int64_t outstanding; /* then */
+	bool on;
+	bool right; /* a driver was accused */
+};
+
 struct monitor {
 	struct monitor_config config;
 	const struct reporter *to;
 	void *ctx;
 	struct detect detect;
+	struct hunt hunt;
+	struct haste haste;
 	struct ledger ledger;
+	uint64_t books_ns; /* when the books were read last */
 	enum level level, wanted, highest;
 	bool refused[LEVEL_DEEP + 1];
 	char reason[160];
@@ -89,9 +94,7 @@ struct monitor {
 	bool pinned_known;
 	struct accused accused[DRIVERS_MAX];
 	uint32_t nr_accused;
-	struct grower growers[HELD_MAX];
-	uint32_t nr_growers;
-	uint64_t grow_ns;
+	struct hoard hoard;
 	uint32_t sample_rate;
 };
 
@@ -133,7 +136,10 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->config = *config;
 	m->to = to;
 	m->ctx = ctx;
-	m->ledger.grace_ns = m->getters.ledger.grace_ns = config->grace_ns;
+	detect_init(&m->detect, &config->detect);
+	m->ledger.grace_ns = m->getters.ledger.grace_ns = m->haste.grace_ns = config->grace_ns;
+	m->ledger.hasty_ns = m->getters.ledger.hasty_ns = HASTE_NS;
+	m->ledger.late_ns = m->getters.ledger.late_ns = config->late_ns;
 	m->getters.ledger.tree_only = config->tree_only;
 	m->getters.wanted = config->references;
 	snprintf(m->getters.reason, sizeof(m->getters.reason), "asked for");
@@ -150,6 +156,7 @@ void monitor_destroy(struct monitor *m)
 {
 	if (!m)
 		return;
+	haste_free(&m->haste);
 	ledger_free(&m->ledger);
 	ledger_free(&m->getters.ledger);
 	map64_free(&m->getters.before);
@@ -159,6 +166,12 @@ void monitor_destroy(struct monitor *m)
 static int64_t outstanding(const struct sample *s)
 {
 	return s->acquired - s->released;
+}
+
+/* The fewest since the sample before. */
+static int64_t floor_of(const struct sample *s)
+{
+	return outstanding(s) - s->below;
 }
 
 /* ---- levels --------------------------------------------------------------------------- */
@@ -195,6 +208,13 @@ static void suspect_releases(struct monitor *m, const struct detect_suspicion *d
 	want(m, LEVEL_DEEP);
 }
 
+/* A faster rise while a slow one is hunted: the books are read more often from now on. */
+static void quicken(struct monitor *m, const struct detect_suspicion *d)
+{
+	if (d->rise > 0 && d->hunt_ns < m->hunt.why.hunt_ns)
+		m->hunt.why = *d;
+}
+
 static void suspect(struct monitor *m, const struct detect_suspicion *d)
 {
 	struct report_suspicion r = {.now_ns = m->last.now_ns,
@@ -204,14 +224,19 @@ static void suspect(struct monitor *m, const struct detect_suspicion *d)
 
 	if (is_old_news(m, d))
 		return;
-	m->quiet_since = m->last.now_ns;
 	if (m->level == LEVEL_LIGHT && d->rise < 0)
 		suspect_releases(m, d);
-	if (m->level != LEVEL_COUNTERS)
+	if (m->level != LEVEL_COUNTERS) {
+		quicken(m, d);
 		return;
+	}
 	m->suspicions++;
 	m->to->suspicion(m->ctx, &r);
 	detect_reset(&m->detect); /* the next suspicion needs a rise of its own */
+	m->hunt = (struct hunt){.paid = *d,
+				.why = *d,
+				.suspected_ns = m->last.now_ns,
+				.outstanding = floor_of(&m->last)};
 	if (m->config.track == TRACK_NEVER)
 		return;
 	if (d->rise < 0) {
@@ -244,9 +269,14 @@ static void retire(struct monitor *m, bool plain)
 static void close_books(struct monitor *m)
 {
 	detect_reset(&m->detect);
+	haste_end(&m->haste);
+	if (m->hunt.on && !m->hunt.right)
+		detect_was_wrong(&m->detect, &m->hunt.paid, m->last.now_ns - m->hunt.suspected_ns);
+	m->hunt.on = false;
+	m->ledger.hasty[0] = '\0';
 	m->untracked = m->last;
 	m->books_open = false;
-	m->nr_growers = 0;
+	hoard_reset(&m->hoard);
 	retire(m, false);
 }
 
@@ -255,6 +285,14 @@ void monitor_pinned(struct monitor *m, const struct census_sum *pinned)
 	m->pinned_known = pinned != NULL;
 	if (pinned)
 		m->pinned = *pinned;
+}
+
+static void begin_hunt(struct monitor *m)
+{
+	m->hunt.on = m->hunt.suspected_ns && m->config.track == TRACK_AUTO;
+	if (m->hunt.on)
+		haste_begin(&m->haste, &m->hunt.why, m->hunt.suspected_ns, m->hunt.outstanding,
+			    m->last.now_ns, floor_of(&m->last));
 }
 
 void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
@@ -275,6 +313,8 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 		m->aligned = false;
 		m->untracked_rise += outstanding(&m->last) - outstanding(&m->untracked);
 		m->unseen_before = 0;
+		m->books_ns = 0;
+		begin_hunt(m);
 		m->ledger.epoch_ns = 0;
 		m->ledger.strict = false;
 	} else if (level == LEVEL_DEEP) {
@@ -323,6 +363,24 @@ bool monitor_wants_exact(const struct monitor *m)
 {
 	return m->level != LEVEL_COUNTERS || detect_is_curious(&m->detect) ||
 	       outstanding(&m->last) < 0;
+}
+
+/* A slow leak is in no hurry: the books are read a hundred times while it is hunted. */
+#define HUNT_LOOKS   100
+#define PAUSE_MAX_NS (60 * NS_PER_S)
+
+static uint64_t pause_of(const struct monitor *m)
+{
+	uint64_t pause = m->hunt.on ? m->hunt.why.hunt_ns / HUNT_LOOKS : 0;
+
+	if (pause < NS_PER_S)
+		return 0;
+	return pause < PAUSE_MAX_NS ? pause : PAUSE_MAX_NS;
+}
+
+bool monitor_wants_books(const struct monitor *m)
+{
+	return m->level != LEVEL_COUNTERS && m->last.now_ns >= m->books_ns + pause_of(m);
 }
 
 const struct ledger *monitor_ledger(const struct monitor *m)
@@ -479,6 +537,15 @@ static const struct finding *finding_of(const struct ledger *l, const struct acc
 	return NULL;
 }
 
+/* There is something: tracking goes on, and it was right to begin. */
+static void note_news(struct monitor *m)
+{
+	m->quiet_since = m->last.now_ns;
+	if (m->hunt.on && !m->hunt.right)
+		detect_was_right(&m->detect, &m->hunt.paid);
+	m->hunt.right = true;
+}
+
 static void judge(struct monitor *m, bool last)
 {
 	for (uint32_t i = 0; i < m->nr_accused; i++)
@@ -500,7 +567,7 @@ static void judge(struct monitor *m, bool last)
 			a->first_bytes = f->bytes;
 		}
 		if (f->pins > a->now_pins || finding_wrong(f) > a->now_wrong)
-			m->quiet_since = m->last.now_ns;
+			note_news(m);
 		a->now_pins = f->pins;
 		a->now_bytes = f->bytes;
 		a->now_wrong = finding_wrong(f);
@@ -511,53 +578,24 @@ static void judge(struct monitor *m, bool last)
 
 /* ---- those who hold and grow ---------------------------------------------------------- */
 
-static struct grower *grower_of(struct monitor *m, const struct holding *h)
+/* Once a window of the shortest scale; as long as somebody's pins grow the matter is not settled.
+ */
+static void watch_hoards(struct monitor *m)
 {
-	struct grower *g;
+	uint64_t window = 2 * pause_of(m) > 5 * NS_PER_S ? 2 * pause_of(m) : 5 * NS_PER_S;
+	struct hoard_news news[HOARD_MAX];
+	bool growing;
+	size_t nr = hoard_look(&m->hoard, &m->ledger, m->last.now_ns, window, news, &growing);
 
-	for (uint32_t i = 0; i < m->nr_growers; i++)
-		if (m->growers[i].key == h->owner->key)
-			return &m->growers[i];
-	if (m->nr_growers == HELD_MAX)
-		return NULL;
-	g = &m->growers[m->nr_growers++];
-	*g = (struct grower){.key = h->owner->key, .first_pins = h->pins, .last_pins = h->pins};
-	return g;
-}
+	if (growing)
+		m->quiet_since = m->last.now_ns;
+	for (size_t i = 0; i < nr; i++) {
+		struct report_held r = {.now_ns = m->last.now_ns,
+					.holding = news[i].holding,
+					.rise = news[i].rise};
 
-/* Owners that hold nothing any more make room for others. */
-static void forget_growers(struct monitor *m)
-{
-	for (uint32_t i = m->nr_growers; i-- > 0;)
-		if (m->growers[i].seen_ns != m->last.now_ns)
-			m->growers[i] = m->growers[--m->nr_growers];
-}
-
-/* Looked at once a window of the shortest scale, so that I/O in flight does not count. */
-static void watch_growers(struct monitor *m)
-{
-	uint64_t window = 5 * NS_PER_S;
-
-	if (m->last.now_ns < m->grow_ns + window)
-		return;
-	m->grow_ns = m->last.now_ns;
-	for (size_t i = 0; i < m->ledger.nr_holdings; i++) {
-		const struct holding *h = &m->ledger.holdings[i];
-		struct grower *g = grower_of(m, h);
-		struct report_held r = {.now_ns = m->last.now_ns, .holding = h};
-
-		if (!g)
-			continue;
-		g->seen_ns = m->last.now_ns;
-		g->rises = h->pins > g->last_pins ? g->rises + 1 : 0;
-		g->last_pins = h->pins;
-		r.rise = (int64_t)h->pins - (int64_t)g->first_pins;
-		if (g->told || g->rises < 2 || r.rise < HELD_PINS)
-			continue;
-		g->told = true;
 		m->to->held(m->ctx, &r);
 	}
-	forget_growers(m);
 }
 
 /* ---- losses --------------------------------------------------------------------------- */
@@ -610,14 +648,24 @@ static void consider_deep(struct monitor *m)
 	want(m, LEVEL_DEEP);
 }
 
+/* As long as it took to be suspected, a leak takes to show again, and to be proved its time. */
+static uint64_t settle_of(const struct monitor *m)
+{
+	uint64_t hunt = m->hunt.on ? m->hunt.why.hunt_ns : 0;
+	uint64_t least = 2 * m->config.grace_ns;
+
+	hunt = hunt > least ? hunt : least;
+	return hunt > m->config.settle_ns ? hunt : m->config.settle_ns;
+}
+
 static void consider_rest(struct monitor *m)
 {
 	if (m->config.track == TRACK_ALWAYS || m->wanted != m->level ||
-	    m->last.now_ns < m->quiet_since + m->config.settle_ns)
+	    m->last.now_ns < m->quiet_since + settle_of(m))
 		return;
 	judge(m, true);
 	snprintf(m->reason, sizeof(m->reason), "settled: nothing new for %" PRIu64 " s",
-		 m->config.settle_ns / NS_PER_S);
+		 settle_of(m) / NS_PER_S);
 	want(m, LEVEL_COUNTERS);
 }
 
@@ -654,9 +702,26 @@ static bool becomes_strict(struct monitor *m)
 	return true;
 }
 
+/* A rise that has gone on for the grace time and is one driver's: it need not run out again. */
+static int consider_haste(struct monitor *m, const struct snapshot *books)
+{
+	const char *driver;
+	int err = haste_look(&m->haste, books, &driver);
+
+	if (err || !driver)
+		return err;
+	snprintf(m->ledger.hasty, sizeof(m->ledger.hasty), "%s", driver);
+	haste_end(&m->haste);
+	return 0;
+}
+
 static int track(struct monitor *m, const struct snapshot *books, const struct balance *balance)
 {
-	int err = ledger_evaluate(&m->ledger, books);
+	int err = consider_haste(m, books);
+
+	m->books_ns = m->last.now_ns;
+	if (!err)
+		err = ledger_evaluate(&m->ledger, books);
 
 	if (err || becomes_strict(m))
 		return err; /* what was found is found anew the next time, or is not */
@@ -667,7 +732,7 @@ static int track(struct monitor *m, const struct snapshot *books, const struct b
 	memcpy(m->stats, books->stats, sizeof(m->stats));
 	m->missed_runs = books->missed_runs;
 	judge(m, false);
-	watch_growers(m);
+	watch_hoards(m);
 	tell_losses(m, false);
 	consider_deep(m);
 	consider_rest(m);
@@ -678,6 +743,11 @@ int monitor_step(struct monitor *m, const struct sample *sample, const struct sn
 		 const struct balance *balance)
 {
 	struct report_sample r = {.sample = sample, .level = m->level};
+	struct detect_sample reading = {.now_ns = sample->now_ns,
+					.floor = floor_of(sample),
+					.lag = sample->lag,
+					.memory_pages = sample->memory_total / PAGE,
+					.tracked = m->level != LEVEL_COUNTERS};
 	struct detect_suspicion d;
 
 	if (!m->started)
@@ -686,7 +756,8 @@ int monitor_step(struct monitor *m, const struct sample *sample, const struct sn
 	m->last = *sample;
 	m->books_open = false;
 	m->to->sample(m->ctx, &r);
-	if (detect_sample(&m->detect, sample->now_ns, outstanding(sample), &d))
+	haste_sample(&m->haste, sample->now_ns, floor_of(sample));
+	if (detect_take(&m->detect, &reading, &d))
 		suspect(m, &d);
 	if (books && m->level != LEVEL_COUNTERS)
 		return track(m, books, balance);

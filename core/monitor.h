@@ -22,9 +22,11 @@ struct monitor_config {
 	enum track track;
 	enum level lowest; /* the level tracking starts with: light, or deep */
 	uint64_t grace_ns;
+	uint64_t late_ns;   /* the same for who was seen to release late, at least */
 	uint64_t settle_ns; /* quiet for so long: tracking goes off */
 	bool tree_only;	    /* only the tree of processes that is followed is judged */
 	bool references;    /* track plain references from the beginning */
+	struct detect_config detect;
 };
 
 struct monitor;
@@ -60,8 +62,9 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 /* The level cannot be had on this machine (audit, kernel): it is not asked for again. */
 void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level, const char *reason);
 
-/* Would exact counters be worth a stat_refresh now? */
+/* Would exact counters be worth a stat_refresh now? And is it time to read the books again? */
 bool monitor_wants_exact(const struct monitor *m);
+bool monitor_wants_books(const struct monitor *m);
 
 /*
  * What a look at the page structures has found: folios that nothing maps, nothing of the kernel's

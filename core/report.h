@@ -20,7 +20,9 @@ struct sample {
 	uint64_t now_ns;
 	int64_t acquired;
 	int64_t released;
-	bool exact; /* per-processor remainders were collected just before */
+	int64_t below; /* so many pins fewer were outstanding at a glance since the last sample */
+	uint32_t lag;  /* pins by which acquired less released may be off; 0: exact */
+	bool exact;    /* per-processor remainders were collected just before */
 	uint64_t memory_total;
 	uint64_t memory_available;
 };

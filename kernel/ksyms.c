@@ -20,53 +20,158 @@ static FILE *open_symbols(void)
 	return f;
 }
 
-static void note(struct ksym *syms, size_t nr, uint64_t addr, const char *name)
+/* ---- the kernel's own symbols ------------------------------------------------------------ */
+
+/*
+ * Names that several parts ask for, one after the other: found in the first reading, and kept, as
+ * the kernel's own symbols stay where they are.
+ */
+static struct ksym usual[] = {
+	{.name = "max_pfn"},	   {.name = "tcp_hashinfo"},  {.name = "udmabuf_ops"},
+	{.name = "uidhash_table"}, {.name = "unix_nr_socks"}, {.name = "vmemmap_base"},
+	{.name = "zero_pfn"},
+};
+#define USUAL (sizeof(usual) / sizeof(*usual))
+static bool usual_known;
+
+/* What is looked for in one reading. */
+struct wanted {
+	struct ksym *lists[2];
+	size_t nr[2];
+	uint64_t hashes[4]; /* bits of name_hash() */
+	size_t open;	    /* symbols whose end is not known yet */
+};
+
+static uint8_t name_hash(const char *name, size_t len)
 {
+	return (uint8_t)(len * 31 + (uint8_t)name[0] + (len > 4 ? (uint8_t)name[4] * 7 : 0));
+}
+
+static void want(struct wanted *w, size_t list, struct ksym *syms, size_t nr)
+{
+	w->lists[list] = syms;
+	w->nr[list] = nr;
 	for (size_t i = 0; i < nr; i++) {
-		/* Core symbols come in order of their addresses. */
-		if (syms[i].addr && !syms[i].end && addr > syms[i].addr)
-			syms[i].end = addr;
-		if (!syms[i].addr && !strcmp(syms[i].name, name))
-			syms[i].addr = addr;
+		uint8_t hash = name_hash(syms[i].name, strlen(syms[i].name));
+
+		syms[i].addr = syms[i].end = 0;
+		w->hashes[hash / 64] |= UINT64_C(1) << hash % 64;
 	}
 }
 
-/* "ffffffff81000000 T name" and perhaps a tab and "[module]"; the name is cut out of the line. */
+/* Core symbols come in order of their addresses. */
+static void end_open(struct wanted *w, uint64_t addr)
+{
+	for (size_t list = 0; list < 2; list++)
+		for (size_t i = 0; i < w->nr[list]; i++) {
+			struct ksym *s = &w->lists[list][i];
+
+			if (!s->addr || s->end || addr <= s->addr)
+				continue;
+			s->end = addr;
+			w->open--;
+		}
+}
+
+static void note(struct wanted *w, uint64_t addr, const char *name, size_t len)
+{
+	uint8_t hash = name_hash(name, len);
+
+	if (w->open)
+		end_open(w, addr);
+	if (!(w->hashes[hash / 64] >> hash % 64 & 1))
+		return;
+	for (size_t list = 0; list < 2; list++)
+		for (size_t i = 0; i < w->nr[list]; i++) {
+			struct ksym *s = &w->lists[list][i];
+
+			if (s->addr || strcmp(s->name, name) != 0)
+				continue;
+			s->addr = addr;
+			w->open += addr != 0;
+		}
+}
+
+/* All of them in what is known already? */
+static bool answer(struct ksym *syms, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		size_t k = 0;
+
+		while (k < USUAL && strcmp(usual[k].name, syms[i].name) != 0)
+			k++;
+		if (!usual_known || k == USUAL)
+			return false;
+		syms[i].addr = usual[k].addr;
+		syms[i].end = usual[k].end;
+	}
+	return true;
+}
+
+/* There are 200,000 lines: strtoull() and strcspn() would take longer than the kernel does. */
+static uint64_t read_hex(char **at)
+{
+	uint64_t n = 0;
+
+	for (;; (*at)++) {
+		unsigned digit = (unsigned char)**at - '0';
+
+		if (digit > 9) {
+			digit = (unsigned char)**at - 'a' + 10;
+			if (digit < 10 || digit > 15)
+				return n;
+		}
+		n = n << 4 | digit;
+	}
+}
+
+/*
+ * "ffffffff81000000 T name" and perhaps a tab and "[module]"; the name is cut out of the line,
+ * with what follows the tab still behind it.
+ */
 static char *read_symbol(char *line, uint64_t *addr)
 {
-	char *rest;
+	char *rest = line, *end;
 
-	*addr = strtoull(line, &rest, 16);
+	*addr = read_hex(&rest);
 	if (*rest != ' ' || !rest[1] || rest[2] != ' ')
 		return NULL;
-	rest[3 + strcspn(rest + 3, "\t\n")] = '\0';
-	return rest + 3;
+	for (end = rest += 3; *end && *end != '\t' && *end != '\n'; end++)
+		;
+	end[0] = '\0';
+	return rest;
 }
 
 int ksyms_find(struct ksym *syms, size_t nr)
 {
-	FILE *f = open_symbols();
+	struct wanted w = {0};
 	uint64_t seen = 0, addr;
 	char line[512];
+	FILE *f;
 
+	if (answer(syms, nr))
+		return 0;
+	f = open_symbols();
 	if (!f)
 		return -errno;
-	for (size_t i = 0; i < nr; i++)
-		syms[i].addr = syms[i].end = 0;
+	want(&w, 0, syms, nr);
+	want(&w, 1, usual, USUAL);
 	while (fgets(line, sizeof(line), f)) {
-		char *name;
+		char *name = read_symbol(line, &addr);
 
-		if (strchr(line, '['))
+		if (name && name[strlen(name) + 1] == '[')
 			break; /* modules follow the kernel itself */
-		name = read_symbol(line, &addr);
 		if (!name)
 			continue;
 		seen |= addr;
-		note(syms, nr, addr, name);
+		note(&w, addr, name, strlen(name));
 	}
 	fclose(f);
+	usual_known = seen != 0;
 	return seen ? 0 : -EPERM;
 }
+
+/* ---- names of addresses ------------------------------------------------------------------ */
 
 static int by_address(const void *a, const void *b)
 {

@@ -7,6 +7,7 @@
 
 #include "survey.h"
 
+#define MOVING		 256 /* pins taken from one look to the next: worth a glance in between */
 #define LOOKOUT_FIRST_NS 60000000000ULL
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -163,11 +164,35 @@ static int references(void *ctx, const struct snapshot **out)
 	return err ? err : lookout_clear(&l->lookout, *out);
 }
 
+/* ---- glances -------------------------------------------------------------------------- */
+
+void live_glance(struct live *l, bool exact)
+{
+	int64_t outstanding;
+
+	if (vmstat_glance(l->counters, exact, &outstanding))
+		return; /* the next look will say why */
+	if (!l->glanced || outstanding < l->lowest)
+		l->lowest = outstanding;
+	l->glanced = true;
+}
+
+static void tell_glances(struct live *l, int64_t acquired_before)
+{
+	int64_t outstanding = l->sample.acquired - l->sample.released;
+
+	if (l->glanced && l->lowest < outstanding)
+		l->sample.below = outstanding - l->lowest;
+	l->glanced = false;
+	l->moving = l->sample.acquired - acquired_before > MOVING;
+}
+
 /* ---- a look --------------------------------------------------------------------------- */
 
 static int look(void *ctx, bool exact, bool books, struct source_look *out)
 {
 	struct live *l = ctx;
+	int64_t before = l->sample.acquired;
 	int err;
 
 	if (level_of(l) == LEVEL_COUNTERS || !books) {
@@ -177,6 +202,7 @@ static int look(void *ctx, bool exact, bool books, struct source_look *out)
 		if (!err)
 			err = tracker_books(l->tracker, &out->books);
 	}
+	tell_glances(l, before);
 	out->sample = l->sample;
 	return err;
 }

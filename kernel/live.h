@@ -20,6 +20,9 @@ struct live {
 	struct tracker *getters; /* of plain references; NULL when they are not tracked */
 	struct lookout lookout;
 	struct sample sample; /* the last one */
+	bool moving;	      /* pins were taken between the last two samples */
+	bool glanced;
+	int64_t lowest; /* outstanding pins at the glances since the last sample */
 };
 
 extern const struct source live_source; /* its context: a struct live */
@@ -27,6 +30,12 @@ extern const struct source live_source; /* its context: a struct live */
 /* Opens the counters and reads them. -errno. */
 int live_open(struct live *l);
 void live_close(struct live *l);
+
+/*
+ * Looks at the counters only, in between: what is outstanding at the worst moment of I/O says
+ * little, the fewest pins of several glances say more. The next look tells of them.
+ */
+void live_glance(struct live *l, bool exact);
 
 /* What went wrong, for people. */
 const char *live_error(const struct live *l, int err);

@@ -8,10 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LAG                                                                                        \
+	125 /* pins of either counter that a processor keeps to itself at most: stat_threshold */
 #define ROOM 32768 /* bytes; /proc/vmstat has about 5,000 */
 
 struct vmstat {
 	int vmstat, meminfo, refresh;
+	uint32_t lag;
 	char text[ROOM];
 };
 
@@ -54,6 +57,7 @@ int vmstat_open(struct vmstat **out)
 
 	if (!v)
 		return -ENOMEM;
+	v->lag = 2 * LAG * (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	v->vmstat = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
 	err = v->vmstat < 0 ? -errno : 0;
 	v->meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
@@ -81,6 +85,37 @@ void vmstat_close(struct vmstat *v)
 	free(v);
 }
 
+static int read_pins(struct vmstat *v, int64_t *acquired, int64_t *released)
+{
+	int err = slurp(v->vmstat, v->text);
+
+	if (err)
+		return err;
+	if (!number_of(v->text, "nr_foll_pin_acquired ", acquired) ||
+	    !number_of(v->text, "nr_foll_pin_released ", released))
+		return -ENOENT;
+	return 0;
+}
+
+/* Has each processor add its remainders to the sums. */
+static bool refresh(const struct vmstat *v)
+{
+	return v->refresh >= 0 && pwrite(v->refresh, "1", 1, 0) == 1;
+}
+
+int vmstat_glance(struct vmstat *v, bool exact, int64_t *outstanding)
+{
+	int64_t acquired, released;
+	int err;
+
+	if (exact)
+		refresh(v);
+	err = read_pins(v, &acquired, &released);
+	if (!err)
+		*outstanding = acquired - released;
+	return err;
+}
+
 int vmstat_read(struct vmstat *v, bool exact, struct sample *out)
 {
 	struct sample s = {0};
@@ -88,13 +123,11 @@ int vmstat_read(struct vmstat *v, bool exact, struct sample *out)
 	int64_t kib;
 	int err;
 
-	s.exact = exact && v->refresh >= 0 && pwrite(v->refresh, "1", 1, 0) == 1;
-	err = slurp(v->vmstat, v->text);
+	s.exact = exact && refresh(v);
+	s.lag = s.exact ? 0 : v->lag;
+	err = read_pins(v, &s.acquired, &s.released);
 	if (err)
 		return err;
-	if (!number_of(v->text, "nr_foll_pin_acquired ", &s.acquired) ||
-	    !number_of(v->text, "nr_foll_pin_released ", &s.released))
-		return -ENOENT;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	s.now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	if (v->meminfo >= 0 && !slurp(v->meminfo, v->text)) {

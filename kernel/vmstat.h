@@ -20,4 +20,7 @@ void vmstat_close(struct vmstat *v);
  */
 int vmstat_read(struct vmstat *v, bool exact, struct sample *out);
 
+/* Outstanding pins only, for a quick look in between. -errno. */
+int vmstat_glance(struct vmstat *v, bool exact, int64_t *outstanding);
+
 #endif

@@ -11,6 +11,7 @@
 #define PINS_MAX  (UINT64_C(1) << 53)
 #define TIME_MAX  (UINT64_C(1) << 61)
 #define SUM_MAX	  (UINT64_C(1) << 61)
+#define REAL_MAX  1000000
 #define RATE_MAX  (UINT32_C(1) << 20)
 #define PAGE_MAX  (UINT32_C(1) << 20)
 #define ORDER_MAX 63 /* the core shifts by it */
@@ -37,6 +38,7 @@
 #define BOOL(type, member)	    LIMITED(type, member, true)
 #define PINS(type, member)	    ONE(type, member, FIELD_SIGNED, PINS_MAX)
 #define SIGNED(type, member)	    ONE(type, member, FIELD_SIGNED, MOST(SIZE(type, member)) / 2)
+#define REAL(type, member)	    ONE(type, member, FIELD_REAL, REAL_MAX)
 #define TEXT(type, member)	    ONE(type, member, FIELD_TEXT, 0)
 #define RAW(type, member)	    ONE(type, member, FIELD_RAW, 0)
 #define NUMBERS(type, member, most) EACH(type, member, FIELD_NUMBER, most, NULL)
@@ -188,7 +190,8 @@ const struct table snapshot_table = TABLE(struct snapshot, snapshot_fields);
 
 static const struct field sample_fields[] = {
 	TIME(struct sample, now_ns),	  PINS(struct sample, acquired),
-	PINS(struct sample, released),	  BOOL(struct sample, exact),
+	PINS(struct sample, released),	  PINS(struct sample, below),
+	NUMBER(struct sample, lag),	  BOOL(struct sample, exact),
 	SUM(struct sample, memory_total), SUM(struct sample, memory_available),
 };
 static const struct table sample_table = TABLE(struct sample, sample_fields);
@@ -224,6 +227,13 @@ static const struct field references_fields[] = {
 };
 const struct table references_table = TABLE(struct source_references, references_fields);
 
+static const struct field detect_fields[] = {
+	REAL(struct detect_config, share), NUMBER(struct detect_config, pins),
+	REAL(struct detect_config, fall),  REAL(struct detect_config, hunts),
+	REAL(struct detect_config, pause),
+};
+static const struct table detect_table = TABLE(struct detect_config, detect_fields);
+
 static const struct field header_fields[] = {
 	TEXT(struct recording_header, version),
 	RAW(struct recording_header, host),
@@ -232,7 +242,9 @@ static const struct field header_fields[] = {
 	LIMITED(struct recording_header, config.track, TRACK_NEVER),
 	LIMITED(struct recording_header, config.lowest, LEVEL_DEEP),
 	TIME(struct recording_header, config.grace_ns),
+	TIME(struct recording_header, config.late_ns),
 	TIME(struct recording_header, config.settle_ns),
+	RECORD(struct recording_header, config.detect, &detect_table),
 	BOOL(struct recording_header, config.tree_only),
 	BOOL(struct recording_header, config.references),
 	RECORD(struct recording_header, first, &sample_table),
@@ -256,10 +268,23 @@ static uint64_t load(const struct field *f, const void *at)
 	return f->kind == FIELD_SIGNED ? (uint64_t)((int64_t)(n << unused) >> unused) : n;
 }
 
+/* No number at all is 0. */
+static uint64_t limited_real(const struct field *f, uint64_t n)
+{
+	double value, most = (double)f->most;
+
+	memcpy(&value, &n, sizeof(value));
+	value = value > most ? most : value > 0 ? value : 0;
+	memcpy(&n, &value, sizeof(n));
+	return n;
+}
+
 static uint64_t limited(const struct field *f, uint64_t n)
 {
 	int64_t value = (int64_t)n, most = (int64_t)f->most;
 
+	if (f->kind == FIELD_REAL)
+		return limited_real(f, n);
 	if (f->kind == FIELD_NUMBER)
 		return n > f->most ? f->most : n;
 	return (uint64_t)(value > most ? most : value < -most ? -most : value);

@@ -19,6 +19,7 @@
 enum field_kind {
 	FIELD_NUMBER, /* unsigned, bool or enum, from 0 to most */
 	FIELD_SIGNED, /* from -most to most */
+	FIELD_REAL,   /* a double, from 0 to most */
 	FIELD_TEXT,   /* ends with a NUL; read: what is not printable ASCII is a question mark */
 	FIELD_RAW,    /* ends with a NUL; whoever shows it cleans it */
 	FIELD_RECORD, /* with a table of its own */

@@ -113,7 +113,7 @@ END
 }
 
 @test "an option without its value is refused" {
-	for option in interval for track level grace settle references table-size omit-hook; do
+	for option in interval for track level grace settle references detect table-size omit-hook; do
 		refused watch "--$option"
 		[[ $stderr == *"--$option needs a value"* ]]
 	done

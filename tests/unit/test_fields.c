@@ -115,7 +115,8 @@ static const struct {
 	{"references", &references_table, {{0}}},
 	{"header",
 	 &header_table,
-	 {BEFORE(struct recording_header, config.references, first),
+	 {BEFORE(struct recording_header, config.references, config.detect),
+	  BEFORE(struct recording_header, config.detect.pins, config.detect.fall),
 	  BEFORE(struct recording_header, first.exact, first.memory_total)}},
 	{"end", &end_table, {{0}}},
 };

@@ -669,14 +669,14 @@ static void test_sinking_counters_call_for_deep_tracking(void **state)
 	struct scene *s = *state;
 
 	begin(s);
-	sink(s, 14, 1);
+	sink(s, 15, 1);
 	assert_int_equal(s->level, LEVEL_COUNTERS);
 	assert_true(monitor_wants_exact(s->m));
 	sink(s, 1, 1);
 	assert_int_equal(s->r.suspicions, 1);
-	assert_int_equal(s->r.suspicion.pins, -12);
+	assert_int_equal(s->r.suspicion.pins, -13);
 	assert_int_equal(s->level, LEVEL_DEEP);
-	assert_non_null(strstr(s->r.reason, "released than were taken: 12 in 12 s"));
+	assert_non_null(strstr(s->r.reason, "released than were taken: 13 in 12 s"));
 }
 
 static void test_sinking_counters_call_for_deep_from_light(void **state)
@@ -695,7 +695,7 @@ static void test_sinking_that_led_to_nothing_must_become_twice_as_bad(void **sta
 	uint32_t states;
 
 	begin(s);
-	sink(s, 15, 1);
+	sink(s, 16, 1);
 	assert_int_equal(s->level, LEVEL_DEEP);
 	sink(s, 30, 1);
 	assert_int_equal(s->level, LEVEL_COUNTERS); /* settled: nobody was found */
