@@ -187,33 +187,16 @@ static int parse(const struct command *self, int argc, char **argv, struct run *
 
 /* ---- output --------------------------------------------------------------------------- */
 
-/* Not at the place of a standard stream that is closed: the command's output would go there. */
-static FILE *open_output(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), high;
-	FILE *f = NULL;
-
-	if (fd < 0)
-		return NULL;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	close(fd);
-	if (high >= 0)
-		f = fdopen(high, "w");
-	if (!f && high >= 0)
-		close(high);
-	return f;
-}
-
 static int open_outputs(const struct command *self, struct run *r)
 {
-	FILE *to = r->set.output ? open_output(r->set.output) : stderr;
+	FILE *to = r->set.output ? command_output(r->set.output, 0666) : stderr;
 
 	if (!to)
 		return usage_error(self, ERROR_FILE_NOT_FOUND, "--output %s: %s", r->set.output,
 				   strerror(errno));
 	render_here(&r->render, to);
 	r->to = r->set.json ? &json_reporter : &text_reporter;
-	r->junit = r->set.junit ? open_output(r->set.junit) : NULL;
+	r->junit = r->set.junit ? command_output(r->set.junit, 0666) : NULL;
 	if (r->set.junit && !r->junit)
 		return usage_error(self, ERROR_FILE_NOT_FOUND, "--junit %s: %s", r->set.junit,
 				   strerror(errno));

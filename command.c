@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "command.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/errors.h"
 #include "core/units.h"
@@ -152,6 +154,22 @@ static void print_option(const struct option_row *row, FILE *to)
 		left[0] = '\0';
 		line += len + (line[len] == '\n');
 	}
+}
+
+FILE *command_output(const char *path, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode), high;
+	FILE *f = NULL;
+
+	if (fd < 0)
+		return NULL;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	close(fd);
+	if (high >= 0)
+		f = fdopen(high, "w");
+	if (!f && high >= 0)
+		close(high);
+	return f;
 }
 
 void command_help(const struct command *c, FILE *to)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* Exit statuses, as documented. */
 #define STATUS_OK     0
@@ -34,8 +35,12 @@ struct command {
 	int (*run)(const struct command *self, int argc, char **argv);
 };
 
+#ifndef PINLEAK_VERSION
+#define PINLEAK_VERSION "unknown"
+#endif
+
 extern const struct command watch_command, run_command, census_command, doctor_command,
-	explain_command;
+	explain_command, record_command, replay_command;
 
 /* Steps through a command line; {.argc, .argv} set by the caller. */
 struct options {
@@ -79,6 +84,12 @@ int options_all(struct options *o,
 
 /* For commands without arguments: after options_all(), is there one? STATUS_OK or STATUS_USAGE. */
 int options_only(const struct options *o);
+
+/*
+ * Creates a file, or empties it; not at the place of a standard stream that is closed, whose output
+ * would go there. NULL, with errno.
+ */
+FILE *command_output(const char *path, mode_t mode);
 
 void command_help(const struct command *c, FILE *to);
 

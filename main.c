@@ -8,12 +8,9 @@
 #include "command.h"
 #include "core/errors.h"
 
-#ifndef PINLEAK_VERSION
-#define PINLEAK_VERSION "unknown"
-#endif
-
 static const struct command *const all[] = {
-	&watch_command, &run_command, &census_command, &doctor_command, &explain_command,
+	&watch_command,	 &run_command,	  &census_command,  &record_command,
+	&replay_command, &doctor_command, &explain_command,
 };
 #define COMMANDS (sizeof(all) / sizeof(*all))
 

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /*
  * What the core costs on this machine, as times per unit of work: a sample while nothing is
- * suspected, and a folio when the books are drawn up. Beside each the same memory copied, as a
- * baseline that moves with the machine.
+ * suspected, and a folio when the books are drawn up, recorded and replayed. Beside each the same
+ * memory copied, as a baseline that moves with the machine. What a recording takes is in bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "../core/detect.h"
 #include "../core/ledger.h"
+#include "../store/recording.h"
 
 #define SAMPLES (24 * 3600 * 100)
 #define FOLIOS	100000
 #define ROUNDS	20
+#define LOOKS	200000 /* at the counters, to be recorded */
+#define CHANGED 100    /* one folio in so many changes from look to look */
 
 static double now(void)
 {
@@ -46,10 +50,11 @@ static struct snapshot *books(void)
 {
 	static struct snap_site site = {.key = 1, .blame = {.kind = BLAME_MODULE, .driver = "d"}};
 	static struct snap_site *sites[] = {&site};
-	static struct snap_owner owner = {.key = 1,
-					  .owner = {.site = 1, .file_id = 1, .tgid = 1},
-					  .file_end_ns = 1,
-					  .dead_ns = 1};
+	static struct snap_owner owner = {
+		.key = 1,
+		.owner = {.site = 1, .file_id = 1, .tgid = 1, .mode = S_IFCHR},
+		.file_end_ns = 1,
+		.dead_ns = 1};
 	static struct modgraph modules;
 	static struct snapshot s;
 
@@ -74,12 +79,18 @@ static struct snapshot *books(void)
 	return &s;
 }
 
-static void bench_ledger(void)
+static void drop_books(struct snapshot *s)
 {
-	struct snapshot *s = books();
-	struct ledger l = {.grace_ns = 2000000000};
+	free(s->pages);
+	map64_free(&s->owner_at);
+	map64_free(&s->site_at);
+}
+
+/* Seconds to copy the records of so many looks at the books. */
+static double copy_books(const struct snapshot *s)
+{
 	struct snap_page *copy = calloc(FOLIOS, sizeof(*copy));
-	double began = now(), copied, drawn;
+	double began = now();
 
 	if (!copy)
 		exit(1);
@@ -87,8 +98,16 @@ static void bench_ledger(void)
 		memcpy(copy, s->pages, FOLIOS * sizeof(*copy));
 		__asm__ volatile("" : : "r"(copy) : "memory");
 	}
-	copied = now() - began;
-	began = now();
+	free(copy);
+	return now() - began;
+}
+
+static void bench_ledger(void)
+{
+	struct snapshot *s = books();
+	struct ledger l = {.grace_ns = 2000000000};
+	double copied = copy_books(s), began = now(), drawn;
+
 	for (int i = 0; i < ROUNDS; i++)
 		if (ledger_evaluate(&l, s) || l.proved != FOLIOS)
 			exit(1);
@@ -96,15 +115,101 @@ static void bench_ledger(void)
 	printf("ledger   %6.1f ns a folio, %.1f times as long as copying its record\n",
 	       drawn * 1e9 / ROUNDS / FOLIOS, drawn / copied);
 	ledger_free(&l);
-	free(copy);
-	free(s->pages);
-	map64_free(&s->owner_at);
-	map64_free(&s->site_at);
+	drop_books(s);
+}
+
+/* ---- recordings ----------------------------------------------------------------------- */
+
+/* A machine that does I/O, looked at once a second, give or take a millisecond. */
+struct machine {
+	uint64_t looks;
+	struct snapshot *books; /* NULL: counters alone */
+};
+
+static int look(void *ctx, bool exact, bool books, struct source_look *out)
+{
+	struct machine *m = ctx;
+	uint64_t n = m->looks++, noise = (n + 1) * 0x9E3779B97F4A7C15; /* splitmix64 */
+
+	noise = (noise ^ (noise >> 30)) * 0xBF58476D1CE4E5B9;
+	noise ^= noise >> 27;
+	(void)exact, (void)books;
+	out->sample = (struct sample){.now_ns = n * 1000000000 + noise % 1000000,
+				      .acquired = (int64_t)(n * 5000 + noise % 999),
+				      .released = (int64_t)(n * 5000 + noise % 777),
+				      .memory_total = UINT64_C(1) << 36,
+				      .memory_available = (1 << 23) * (4096 - noise % 64)};
+	out->books = m->books;
+	for (size_t i = n % CHANGED; m->books && i < FOLIOS; i += CHANGED)
+		m->books->pages[i].page.last_ns = out->sample.now_ns + i;
+	return 0;
+}
+
+static const struct source machine_source = {.look = look};
+
+static double record(struct machine *m, uint64_t looks, FILE *to)
+{
+	const struct recording_header header = {.version = "bench"};
+	struct source_look got = {0};
+	struct recorder *r;
+	double began = now();
+
+	setvbuf(to, NULL, _IONBF, 0);
+	if (recorder_create(to, &machine_source, m, &r))
+		exit(1);
+	recorder_begin(r, &header);
+	for (; looks; looks--)
+		recorder_source.look(r, true, true, &got);
+	recorder_end(r, 0, "");
+	if (recorder_error(r))
+		exit(1);
+	recorder_destroy(r);
+	return now() - began;
+}
+
+static double replay(uint64_t looks, FILE *from)
+{
+	struct source_look got;
+	struct replay *r;
+	uint32_t version;
+	double began = now();
+
+	rewind(from);
+	if (replay_open(from, REPLAY_ROOM, &version, &r))
+		exit(1);
+	for (; looks; looks--)
+		if (replay_source.look(r, true, true, &got))
+			exit(1);
+	replay_close(r);
+	return now() - began;
+}
+
+static void bench_recording(void)
+{
+	struct machine idle = {0}, busy = {.books = books()};
+	FILE *counters = tmpfile(), *pages = tmpfile();
+	double copied = copy_books(busy.books), took, back;
+
+	if (!counters || !pages)
+		exit(1);
+	took = record(&idle, LOOKS, counters);
+	printf("record   %6.1f bytes a sample, %.0f ns; replayed in ",
+	       (double)ftell(counters) / LOOKS, took * 1e9 / LOOKS);
+	printf("%.0f ns\n", replay(LOOKS, counters) * 1e9 / LOOKS);
+	took = record(&busy, ROUNDS, pages);
+	back = replay(ROUNDS, pages);
+	printf("books    %6.1f bytes a changed folio; recorded in %.1f, replayed in %.1f times as long "
+	       "as copying all records\n",
+	       (double)ftell(pages) / ROUNDS / FOLIOS * CHANGED, took / copied, back / copied);
+	fclose(counters);
+	fclose(pages);
+	drop_books(busy.books);
 }
 
 int main(void)
 {
 	bench_detect();
 	bench_ledger();
+	bench_recording();
 	return 0;
 }

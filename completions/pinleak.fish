@@ -8,10 +8,12 @@ complete -c pinleak -n __fish_use_subcommand -l version -d 'The version'
 complete -c pinleak -n __fish_use_subcommand -a watch -d 'Watch for leaks; track and name the driver'
 complete -c pinleak -n __fish_use_subcommand -a run -d 'Run a command, and fail when a driver leaks'
 complete -c pinleak -n __fish_use_subcommand -a census -d 'Find every page that is pinned now'
+complete -c pinleak -n __fish_use_subcommand -a record -d 'Watch, and keep what is seen in a file'
+complete -c pinleak -n __fish_use_subcommand -a replay -d 'Show what a recording shows'
 complete -c pinleak -n __fish_use_subcommand -a doctor -d 'What this machine permits, what will be hooked'
 complete -c pinleak -n __fish_use_subcommand -a explain -d 'What an error number means and what to do'
 
-set -l watch '__fish_seen_subcommand_from watch'
+set -l watch '__fish_seen_subcommand_from watch record'
 complete -c pinleak -n $watch -l interval -x -d 'Between two looks at the counters [1s]'
 complete -c pinleak -n $watch -l for -x -d 'End after so long'
 complete -c pinleak -n $watch -l track -x -a 'auto\t"when pins do not come back" always\t"from the beginning" never\t"counters only"' -d 'When to track [auto]'
@@ -50,6 +52,15 @@ complete -c pinleak -n $census -l grace -x -d 'Between two looks at what nobody 
 complete -c pinleak -n $census -l fail -d 'Exit with 1 when something is found to be leaked'
 complete -c pinleak -n $census -l json -d 'One JSON object'
 complete -c pinleak -n $census -l help -d 'What it does, with examples'
+
+set -l record '__fish_seen_subcommand_from record'
+complete -c pinleak -n $record -F
+
+set -l replay '__fish_seen_subcommand_from replay'
+complete -c pinleak -n $replay -l json -d 'One JSON object a line'
+complete -c pinleak -n $replay -l samples -d 'Print every sample'
+complete -c pinleak -n $replay -l help -d 'What it does, with examples'
+complete -c pinleak -n $replay -F
 
 set -l doctor '__fish_seen_subcommand_from doctor'
 complete -c pinleak -n $doctor -l btf -r -F -d 'Plan for the kernel of this BTF'

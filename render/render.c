@@ -46,6 +46,15 @@ void render_time(const struct render *r, uint64_t now_ns, char *out)
 	snprintf(out + n, 32 - n, ".%03dZ", (int)(real % NS_PER_S / 1000000));
 }
 
+void render_clock(const struct render *r, uint64_t now_ns, char *out)
+{
+	time_t seconds = ((int64_t)now_ns + r->real_offset) / NS_PER_S;
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(out, RENDER_CLOCK, "%H:%M:%S", &tm);
+}
+
 void render_driver(const struct blame *b, char *out, size_t size)
 {
 	char name[PL_SYM];

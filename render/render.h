@@ -39,6 +39,13 @@ void render_run_junit(const struct render *r, FILE *to, const struct report_run 
 /* "2026-11-22T20:00:00.000Z" into 32 bytes. */
 void render_time(const struct render *r, uint64_t now_ns, char *out);
 
+/* "20:01:02", local time. */
+#define RENDER_CLOCK 16
+void render_clock(const struct render *r, uint64_t now_ns, char *out);
+
+/* The first line of the text: what is watched, of so many bytes of memory. */
+void render_begin(const struct render *r, uint64_t memory);
+
 /* The name a person would know a driver's origin by: "module leaky", "built-in io_uring (a guess)".
  */
 void render_driver(const struct blame *b, char *out, size_t size);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "../core/errors.h"
 #include "../core/units.h"
@@ -18,14 +17,21 @@ static const char *paint(const struct render *r, const char *sequence)
 	return r->colour ? sequence : "";
 }
 
-/* "[20:01:02] ", local time. */
 static void stamp(const struct render *r, uint64_t now_ns)
 {
-	time_t seconds = ((int64_t)now_ns + r->real_offset) / 1000000000;
-	struct tm tm;
+	char clock[RENDER_CLOCK];
 
-	localtime_r(&seconds, &tm);
-	fprintf(r->to, "[%02d:%02d:%02d] ", tm.tm_hour, tm.tm_min, tm.tm_sec);
+	render_clock(r, now_ns, clock);
+	fprintf(r->to, "[%s] ", clock);
+}
+
+void render_begin(const struct render *r, uint64_t memory)
+{
+	char bytes[UNITS_ROOM];
+
+	fprintf(r->to, "pinleak watches %s of memory, kernel %s; Ctrl-C ends\n",
+		units_bytes((double)memory, bytes), r->kernel);
+	fflush(r->to);
 }
 
 static void on_sample(void *ctx, const struct report_sample *s)

@@ -909,3 +909,171 @@ completes() {
 		done
 	done
 }
+
+# ---- record, replay -------------------------------------------------------------------------
+
+recorded() {
+	recording=$BATS_TEST_TMPDIR/recording
+	TZ=UTC "$pinleak" record --track never --interval 20ms --for 400ms "$@" "$recording" \
+		>"$BATS_TEST_TMPDIR/live" 2>/dev/null
+}
+
+# Neither a crash nor a word on standard output: status 3, and what it is.
+no_recording() {
+	run --separate-stderr timeout 10 "$pinleak" replay "$1"
+	[ "$status" -eq 3 ]
+	[ -z "$output" ]
+	[[ $stderr == "pinleak: "*"$2"* ]]
+}
+
+@test "record and replay need one FILE, after the options" {
+	refused record
+	refused record --json
+	refused record --track never one two
+	refused record one --json
+	refused replay
+	refused replay --json
+	refused replay one two
+	refused replay one --json
+	refused replay --interval 1s one
+	refused record --interval 5ms "$BATS_TEST_TMPDIR/none"
+	[ ! -e "$BATS_TEST_TMPDIR/none" ]
+}
+
+@test "a recording of the counters is replayed as it was printed, in text and JSON" {
+	for way in --samples --json ''; do
+		# shellcheck disable=SC2086 # nothing, or one word
+		recorded $way
+		# shellcheck disable=SC2086
+		"$pinleak" replay $way "$recording" | cmp - "$BATS_TEST_TMPDIR/live"
+	done
+	"$pinleak" replay - <"$recording" | cmp - "$BATS_TEST_TMPDIR/live"
+	cat "$recording" | "$pinleak" replay - | cmp - "$BATS_TEST_TMPDIR/live"
+	"$pinleak" replay --json "$recording" >"$BATS_TEST_TMPDIR/json"
+	"$root/tests/schema" <"$BATS_TEST_TMPDIR/json"
+}
+
+@test "a recording is for its owner alone" {
+	recorded
+	[ "$(stat -c %a "$recording")" -eq 600 ]
+}
+
+@test "a recording that is not there, or may not be opened, is error 2" {
+	for path in '' / "$BATS_TEST_TMPDIR/none/file"; do
+		run --separate-stderr "$pinleak" record --for 1s "$path"
+		[ "$status" -eq 2 ]
+		[[ $stderr == *"error 2 ERROR_FILE_NOT_FOUND"* ]]
+	done
+	run --separate-stderr "$pinleak" replay "$BATS_TEST_TMPDIR/none"
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+	[[ $stderr == *"No such file"*"error 2 ERROR_FILE_NOT_FOUND"* ]]
+	echo secret >"$shared/recording"
+	chmod 0 "$shared/recording"
+	run --separate-stderr nobody "$pinleak" replay "$shared/recording"
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"Permission denied"*"error 2 ERROR_FILE_NOT_FOUND"* ]]
+}
+
+@test "a directory, an empty file, text, noise and zeros are no recordings, and said to be none" {
+	cd "$BATS_TEST_TMPDIR"
+	: >empty
+	echo text >text
+	head -c 100000 /dev/urandom >noise
+	printf '\x89pinl\r\n\x1a\x01\0\0\0' | cat - noise >noisy # magic and version before the noise
+	printf '\x89pinl\r\n\x1a\x01\0\0\0' >nothing
+	no_recording . "Is a directory"
+	for file in empty text noise noisy nothing /dev/null "$pinleak"; do
+		no_recording "$file" "no recording, or its beginning is damaged"
+	done
+	no_recording /dev/zero "no recording"
+}
+
+@test "a recording of a newer format is refused with its number" {
+	recorded
+	printf '\x07' | dd of="$recording" bs=1 seek=8 conv=notrunc status=none
+	no_recording "$recording" "format version 7; pinleak "
+}
+
+@test "a cut or damaged recording is shown as far as it goes, and where it ends is told" {
+	recorded --samples
+	size=$(stat -c %s "$recording")
+	head -c $((size - 3)) "$recording" >"$BATS_TEST_TMPDIR/cut"
+	run --separate-stderr "$pinleak" replay --samples "$BATS_TEST_TMPDIR/cut"
+	[ "$status" -eq 3 ]
+	[[ $output == "pinleak watches "* ]]
+	[[ $stderr == *"damaged at byte "*": it is cut off"* ]]
+	cat "$recording" "$recording" >"$BATS_TEST_TMPDIR/both"
+	run --separate-stderr "$pinleak" replay --samples "$BATS_TEST_TMPDIR/both"
+	[ "$status" -eq 3 ]
+	[ "$output" = "$(cat "$BATS_TEST_TMPDIR/live")" ]
+	[[ $stderr == *"damaged at byte $size: it makes no sense"* ]]
+	printf '\xff\xff' | dd of="$recording" bs=1 seek=$((size - 6)) conv=notrunc status=none
+	run --separate-stderr "$pinleak" replay "$recording"
+	[ "$status" -eq 3 ]
+	[[ $stderr == *": the checksum is wrong"* ]]
+}
+
+@test "a pinleak that decides otherwise says from when on" {
+	recorded
+	/usr/bin/python3 - "$recording" <<'END'
+import struct, subprocess, sys, zlib
+def zstd(data, *args):
+    return subprocess.run(["zstd", "-q", "-c", *args], input=data, stdout=subprocess.PIPE, check=True).stdout
+blob = open(sys.argv[1], "rb").read()
+at, packed = 12, b""
+while at < len(blob):
+    length = struct.unpack_from("<I", blob, at)[0]
+    packed += blob[at + 8:at + 8 + length]
+    at += 8 + length
+entries = zstd(packed, "-d")
+assert entries.endswith(b"\x06\x00"), entries  # the end: well
+data = zstd(entries[:-2] + b"\x03\x01\x00", "--zstd=wlog=17")  # references tracked
+length = struct.pack("<I", len(data))
+open(sys.argv[1], "wb").write(blob[:12] + length + struct.pack("<I", zlib.crc32(length + data)) + data)
+END
+	run --separate-stderr "$pinleak" replay "$recording"
+	[ "$status" -eq 3 ]
+	[[ $output == *"summary of "* ]]
+	[[ $stderr =~ "this pinleak decides otherwise from "[0-9:]{8}" on" ]]
+	[[ $stderr == *"the recording was made by 0."* ]]
+}
+
+@test "a full disk ends the recording, not the watch, and the status tells" {
+	[ -w /dev/full ] || skip "no /dev/full"
+	run --separate-stderr "$pinleak" record --track never --interval 20ms --for 200ms /dev/full
+	[ "$status" -eq 3 ]
+	[[ $output == *"summary of "* ]]
+	[[ $stderr == *"the recording ends here, the watch goes on: No space left on device"* ]]
+	cd "$BATS_TEST_TMPDIR"
+	(ulimit -f 0 && "$pinleak" record --track never --for 100ms large) 2>&1 | cat >shown || true
+	grep -q 'the watch goes on: File too large' shown
+	grep -q '^\[.*summary of ' shown
+}
+
+@test "a recording that is killed is replayed up to its last seconds" {
+	"$pinleak" record --track never --interval 1s --samples "$BATS_TEST_TMPDIR/killed" \
+		>"$BATS_TEST_TMPDIR/live" 2>/dev/null &
+	background=$!
+	wait_for_line "$BATS_TEST_TMPDIR/live" outstanding
+	for ((i = 0; i < 140 && $(wc -l <"$BATS_TEST_TMPDIR/live") < 8; i++)); do sleep 0.1; done
+	kill -KILL "$background"
+	wait "$background" || true
+	run --separate-stderr "$pinleak" replay --samples "$BATS_TEST_TMPDIR/killed"
+	[ "$status" -eq 3 ]
+	[ "$(grep -c outstanding <<<"$output")" -ge 4 ]
+	[[ $output == *"summary of "* ]]
+	[[ $stderr == *"it is cut off"* ]]
+}
+
+@test "names of recordings never reach the terminal raw" {
+	for name in $'\e[31m' $'a\nb' $'\xff'; do
+		: >"$BATS_TEST_TMPDIR/$name"
+		for path in "$BATS_TEST_TMPDIR/$name" "$name"; do
+			status=0
+			"$pinleak" replay "$path" >"$BATS_TEST_TMPDIR/said" 2>&1 || status=$?
+			[ "$status" -ge 2 ]
+			harmless "$BATS_TEST_TMPDIR/said"
+		done
+	done
+}

@@ -10,6 +10,7 @@
 #include "core/census.h"
 #include "core/monitor.h"
 #include "nomem.h"
+#include "stage.h"
 
 #define NTH_MAX 1000 /* no function here allocates that often */
 
@@ -361,6 +362,66 @@ static void test_monitor_of_references_says_so_when_memory_runs_out(void **state
 	books_destroy(b);
 }
 
+/* ---- recordings ----------------------------------------------------------------------- */
+
+struct tape {
+	char bytes[1 << 16];
+	size_t size;
+};
+
+static const struct monitor_config closely = {.track = TRACK_ALWAYS,
+					      .lowest = LEVEL_LIGHT,
+					      .grace_ns = BOOKS_GRACE};
+
+static int record_session(void *arg)
+{
+	static struct stage stage;
+	struct render render = {.to = fopen("/dev/null", "w")};
+	FILE *to = arg;
+	int err;
+
+	stage_open(&stage);
+	rewind(to);
+	err = stage_record(&stage, 12, &closely, to, &render);
+	stage_close(&stage);
+	fclose(render.to);
+	return err;
+}
+
+static int replay_session(void *arg)
+{
+	struct render render = {.to = fopen("/dev/null", "w")};
+	struct tape *tape = arg;
+	FILE *from = fmemopen(tape->bytes, tape->size, "r");
+	struct replay *r;
+	uint32_t version;
+	int err = replay_open(from, 1 << 20, &version, &r);
+
+	if (!err) {
+		err = stage_play(&replay_source, r, UINT64_MAX, &closely, &text_reporter, &render);
+		if (replay_state(r) == REPLAY_WHOLE)
+			err = 0;
+		replay_close(r);
+	}
+	fclose(from);
+	fclose(render.to);
+	return err;
+}
+
+static void test_record_and_replay_say_so_when_memory_runs_out(void **state)
+{
+	static struct tape tape;
+	FILE *to = fmemopen(tape.bytes, sizeof(tape.bytes), "w");
+
+	(void)state;
+	assert_non_null(to);
+	/* themselves, and the arrays of two mirrors, of which they have some twice */
+	assert_true(fail_each(record_session, to) >= 20);
+	tape.size = (size_t)ftell(to);
+	assert_int_equal(fclose(to), 0);
+	assert_true(fail_each(replay_session, &tape) >= 20);
+}
+
 static void test_nothing_was_leaked_by_any_of_them(void **state)
 {
 	(void)state;
@@ -379,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_census_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_monitor_says_so_when_memory_runs_out),
 		cmocka_unit_test(test_monitor_of_references_says_so_when_memory_runs_out),
+		cmocka_unit_test(test_record_and_replay_say_so_when_memory_runs_out),
 		cmocka_unit_test(test_nothing_was_leaked_by_any_of_them),
 	};
 
