@@ -948,7 +948,7 @@ no_recording() {
 		"$pinleak" replay $way "$recording" | cmp - "$BATS_TEST_TMPDIR/live"
 	done
 	"$pinleak" replay - <"$recording" | cmp - "$BATS_TEST_TMPDIR/live"
-	cat "$recording" | "$pinleak" replay - | cmp - "$BATS_TEST_TMPDIR/live"
+	cat <"$recording" | "$pinleak" replay - | cmp - "$BATS_TEST_TMPDIR/live"
 	"$pinleak" replay --json "$recording" >"$BATS_TEST_TMPDIR/json"
 	"$root/tests/schema" <"$BATS_TEST_TMPDIR/json"
 }
