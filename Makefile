@@ -3,7 +3,7 @@
 
 BUILD ?= build
 
-.PHONY: all setup run check bench install clean help
+.PHONY: all setup run check bench scorecard install clean help
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
@@ -26,6 +26,10 @@ check: setup all
 bench: all
 	@ninja -C $(BUILD) bench/core >/dev/null && $(BUILD)/bench/core
 
+scorecard: all
+	@nice $(BUILD)/sim/scorecard --output docs/scorecard.md --json $(BUILD)/scorecard.json
+	@echo 'docs/scorecard.md and $(BUILD)/scorecard.json are written'
+
 install: all
 	@meson install -C $(BUILD) --no-rebuild
 
@@ -37,5 +41,6 @@ help:
 	@echo 'make run      set up, build, and catch a leaking driver'
 	@echo 'make check    run every test'
 	@echo 'make bench    measure the core'
+	@echo 'make scorecard  hold the decisions against simulated truth; takes a while'
 	@echo 'make install  install (DESTDIR is honoured)'
 	@echo 'make clean    remove $(BUILD)'
