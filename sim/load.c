@@ -152,7 +152,7 @@ static void make_pool(struct dice *d, double memory, struct habit *h)
 static void make_teardown(struct dice *d, double memory, struct habit *h)
 {
 	make_pool(d, memory, h);
-	h->life = dice_scale(d, 1, 10 * MINUTE);
+	h->life = fmax(dice_scale(d, 1, 10 * MINUTE), 2 * h->regions); /* a region in two seconds */
 	h->session = dice_scale(d, 10, 6 * HOUR);
 	h->gap = dice_scale(d, 0.1, HOUR);
 	h->delay = 0.05;

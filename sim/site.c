@@ -221,7 +221,8 @@ static void turn_tide(struct site *s, uint64_t now_ns)
 
 	if (h->growth != GROWTH_NONE) {
 		grow_on(s);
-		wait = fmin(wait, fmax(1, h->grow / 50));
+		if (s->grains.mean > 0)
+			wait = fmin(wait, fmax(1, h->grow / 50));
 	}
 	if (h->swing > 0)
 		s->calls = poisson_of(h->flight * hour_factor(s, now_ns));

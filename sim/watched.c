@@ -87,23 +87,29 @@ static void on_state(void *ctx, const struct report_state *r)
 	say(ctx, "%s: %s", level_name(r->to), r->reason);
 }
 
+/* The verdict's 90 % intervals. */
+static void take_intervals(const struct report_verdict *r, struct forecast *f)
+{
+	(void)r;
+	f->rate_low = f->rate_high = f->gone_low = f->gone_high = -1;
+}
+
 static void note_forecast(struct watcher *w, const struct report_verdict *r)
 {
 	struct outcome *out = w->out;
+	struct forecast *f;
 
 	if (r->rate < 0 || w->truth.bytes_s <= 0 || out->nr_forecasts == FORECASTS_MAX)
 		return;
-	out->forecast[out->nr_forecasts++] = (struct forecast){
+	f = &out->forecast[out->nr_forecasts++];
+	*f = (struct forecast){
 		.seconds = since(w, w->truth.since_ns),
 		.rate = r->rate,
-		.rate_low = -1,
-		.rate_high = -1,
 		.gone = r->exhaustion,
-		.gone_low = -1,
-		.gone_high = -1,
 		.true_rate = w->truth.bytes_s,
 		.true_gone = w->truth.gone_s,
 	};
+	take_intervals(r, f);
 }
 
 static void on_accusation(struct watcher *w, const struct report_verdict *r, int site)
