@@ -87,18 +87,20 @@ static void lose(struct machine *m, int64_t taken)
 
 void machine_pass(struct machine *m)
 {
-	int64_t before = m->outstanding, now = 0, taken;
+	int64_t now = 0, taken;
 
 	m->now_ns += MACHINE_STEP;
-	for (uint32_t i = 0; i < m->plan.nr_sites; i++) {
-		struct site *s = &m->site[i];
-
-		now += site_pass(s, m->now_ns) - s->sunk;
-	}
 	m->flow_rest += m->flow;
 	taken = (int64_t)m->flow_rest;
 	m->flow_rest -= (double)taken;
-	taken += now > before ? now - before : 0;
+	for (uint32_t i = 0; i < m->plan.nr_sites; i++) {
+		struct site *s = &m->site[i];
+		int64_t before = s->pins;
+
+		s->pins = site_pass(s, m->now_ns);
+		taken += s->pins > before ? s->pins - before : 0;
+		now += s->pins - s->sunk;
+	}
 	m->outstanding = now;
 	m->acquired += taken;
 	show_counters(m, taken);

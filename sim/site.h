@@ -93,11 +93,12 @@ struct site {
 	uint64_t session_ns, phase_ns, arrival_ns, release_ns, tide_ns;
 	bool alive, busy, tracked;
 	struct poisson calls, grains, failures, sinking;
+	int64_t pins;	  /* all of these */
 	int64_t inflight; /* pins */
 	int64_t grown;
 	int64_t held; /* in regions that will be released */
 	int64_t leaked;
-	int64_t sunk;	      /* since the last look */
+	int64_t sunk;	      /* counted as released, and never as acquired */
 	int64_t grown_before; /* of grown: from before tracking */
 	double flow;	      /* pins taken and released again, a second */
 	uint64_t leak_due;    /* when a leak that comes once comes */

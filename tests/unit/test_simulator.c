@@ -202,7 +202,6 @@ static void boot_with_all(double lost, enum leak_kind leak)
 	dice_seed(&d, plan.seed, 0);
 	for (uint32_t i = 0; i < MACHINE_SITES; i++)
 		load_habit(loads[i], plan.memory, &d, &plan.habit[i]);
-	plan.habit[2].session = 300;
 	plan.leak = (struct leak){.kind = leak, .pins_s = 3, .each = 2, .start_s = 1800};
 	assert_int_equal(machine_boot(&machine, &plan), 0);
 	for (int i = 0; i < 3600; i++)
@@ -270,6 +269,38 @@ static void the_books_hold_what_the_counters_say(void **state)
 		assert_int_equal(now.balance.unseen, 0);
 		assert_true(now.books->nr_pages < 2000);
 	}
+	machine_halt(&machine);
+}
+
+static void what_lingers_from_before_is_not_booked(void **state)
+{
+	struct machine_plan plan = {
+		.seed = 3, .memory = UINT64_C(4) << 30, .cpus = 2, .available = 0.5, .nr_sites = 1};
+	struct source_level base;
+	struct source_look now;
+	int64_t most = 0, before;
+
+	(void)state;
+	plan.habit[0] = (struct habit){.growth = GROWTH_PLATEAU,
+				       .top = 1000,
+				       .grow = 100,
+				       .grain = 1,
+				       .session = 300,
+				       .gap = 1000,
+				       .delay = 5,
+				       .delay_max = 10};
+	assert_int_equal(machine_boot(&machine, &plan), 0);
+	while (machine.outstanding < 300)
+		machine_pass(&machine);
+	set_level(LEVEL_LIGHT, &base);
+	before = machine.outstanding;
+	while (machine.outstanding) {
+		machine_pass(&machine);
+		look(&now);
+		most = machine.outstanding > most ? machine.outstanding : most;
+		assert_true(recorded(now.books) <= most - before);
+	}
+	assert_true(most > before);
 	machine_halt(&machine);
 }
 
@@ -530,6 +561,7 @@ int main(void)
 		cmocka_unit_test(the_same_seed_gives_the_same_decisions),
 		cmocka_unit_test(the_number_of_jobs_does_not_matter),
 		cmocka_unit_test(the_books_hold_what_the_counters_say),
+		cmocka_unit_test(what_lingers_from_before_is_not_booked),
 		cmocka_unit_test(the_books_go_with_the_tracking),
 		cmocka_unit_test(every_record_has_an_owner_and_every_owner_a_site),
 		cmocka_unit_test(what_is_lost_is_missing_in_the_balance),
