@@ -10,12 +10,15 @@
 
 #define AFTERWARDS 3600 /* seconds that a leak is watched at least after it was found */
 
-const struct monitor_config watched_config = {
-	.track = TRACK_AUTO,
-	.lowest = LEVEL_LIGHT,
-	.grace_ns = UINT64_C(2000000000),
-	.settle_ns = UINT64_C(60000000000),
-};
+struct monitor_config watched_defaults(void)
+{
+	return (struct monitor_config){
+		.track = TRACK_AUTO,
+		.lowest = LEVEL_LIGHT,
+		.grace_ns = UINT64_C(2000000000),
+		.settle_ns = UINT64_C(60000000000),
+	};
+}
 
 struct watcher {
 	struct machine *m;

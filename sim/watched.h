@@ -45,7 +45,8 @@ struct watch_plan {
 	bool verbose;
 };
 
-extern const struct monitor_config watched_config;
+/* As the command watch has them. */
+struct monitor_config watched_defaults(void);
 
 /* Runs the machine to the end of the plan, or twice as long as a leak took to find. -errno. */
 int watched_run(struct machine *m, const struct watch_plan *plan, struct outcome *out)
