@@ -46,7 +46,7 @@ struct machine {
 	struct machine_plan plan;
 	struct dice dice;
 	struct site site[MACHINE_SITES];
-	char names[MACHINE_SITES][16];
+	char names[MACHINE_SITES][24];
 	uint64_t now_ns;
 	int64_t outstanding; /* pins that there are */
 	int64_t acquired;
