@@ -37,10 +37,10 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@echo 'make          build $(BUILD)/pinleak'
-	@echo 'make run      set up, build, and catch a leaking driver'
-	@echo 'make check    run every test'
-	@echo 'make bench    measure the core'
-	@echo 'make scorecard  hold the decisions against simulated truth; takes a while'
-	@echo 'make install  install (DESTDIR is honoured)'
-	@echo 'make clean    remove $(BUILD)'
+	@echo 'make            build $(BUILD)/pinleak'
+	@echo 'make run        set up, build, and catch a leaking driver'
+	@echo 'make check      run every test'
+	@echo 'make bench      measure the core'
+	@echo 'make scorecard  hold the decisions against the truth of simulated machines'
+	@echo 'make install    install (DESTDIR is honoured)'
+	@echo 'make clean      remove $(BUILD)'
