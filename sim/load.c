@@ -84,6 +84,7 @@ static void make_churn(struct dice *d, double memory, struct habit *h)
 	h->gap = dice_scale(d, 0.1, MINUTE);
 	h->delay = 0.001;
 	h->delay_max = dice_scale(d, 0.01, 1.5);
+	h->shared = dice_chance(d, 0.3);
 }
 
 static void make_sinking(struct dice *d, double memory, struct habit *h)

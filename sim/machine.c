@@ -72,17 +72,24 @@ static void change_memory(struct machine *m)
 	m->memory_noise = m->memory_noise * NOISE_KEEPS + NOISE_STEP * dice_normal(&m->dice);
 }
 
+/* Of what is in flight now; and of all that was taken in this second, that and more. */
 static void lose(struct machine *m, int64_t taken)
 {
 	double share = m->plan.lost * (m->level == LEVEL_DEEP ? DEEP_LOSES : 1);
+	int64_t in_flight = 0, lost;
 
-	m->lost_now = 0;
 	if (m->level == LEVEL_COUNTERS || share <= 0)
 		return;
+	for (uint32_t i = 0; i < m->plan.nr_sites; i++) {
+		struct site *s = &m->site[i];
+
+		s->lost = (int64_t)((double)s->inflight * share + dice_unit(&m->dice));
+		in_flight += s->lost;
+	}
 	m->lost_rest += (double)taken * share;
-	m->lost_now = (int64_t)m->lost_rest;
-	m->lost_rest -= (double)m->lost_now;
-	m->lost += m->lost_now;
+	lost = (int64_t)m->lost_rest;
+	m->lost_rest -= (double)lost;
+	m->lost += lost > in_flight ? lost : in_flight;
 }
 
 void machine_pass(struct machine *m)
@@ -145,7 +152,9 @@ void machine_track(struct machine *m, enum level level)
 	m->level_ns = m->now_ns;
 	m->base_acquired = m->acquired;
 	m->base_released = m->acquired - m->outstanding;
-	m->lost = m->lost_now = 0;
+	m->lost = 0;
+	for (uint32_t i = 0; i < m->plan.nr_sites; i++)
+		m->site[i].lost = 0;
 }
 
 void machine_truth(const struct machine *m, struct truth *out)

@@ -60,7 +60,7 @@ struct machine {
 	uint64_t level_ns;
 	int64_t base_acquired, base_released; /* when the level began */
 	double lost_rest;
-	int64_t lost, lost_now; /* since the level began; of them, in the last second */
+	int64_t lost; /* acquisitions that no hook saw, since the level began */
 	struct records records;
 };
 

@@ -119,8 +119,23 @@ struct batch {
 	uint64_t first_ns;
 	uint64_t call;
 	uint64_t pins;
+	uint64_t before; /* the owner who had pinned the same folios; 0: nobody */
 	bool bad;
 };
+
+/* A process that has come and gone since tracking began; NULL: there is none. */
+static const struct holder *former(const struct machine *m, const struct site *s)
+{
+	const struct holder *last = NULL;
+
+	for (uint32_t i = 0; i < SITE_HOLDERS; i++) {
+		const struct holder *h = &s->holders[i];
+
+		if (h->end_ns && h->born_ns > m->since_ns && (!last || h->end_ns > last->end_ns))
+			last = h;
+	}
+	return last;
+}
 
 static int add_folio(struct machine *m, const struct batch *b, uint32_t order)
 {
@@ -151,6 +166,9 @@ static int add_folio(struct machine *m, const struct batch *b, uint32_t order)
 			  .refs_bad = b->call || !b->bad ? 0 : pins}},
 	};
 	page->page.held = page->page.whole ? pins : 0;
+	if (b->before)
+		page->page.slot[page->page.nr_slots++] =
+			(struct pl_slot){.owner = b->before, .refs = pins, .refs_call = pins};
 	return 0;
 }
 
@@ -197,34 +215,32 @@ static int add_region(struct machine *m, const struct site *s, const struct regi
  * What no hook saw taken has no record; but for a folio that somebody else had pinned before:
  * then it looks as if he had never released it.
  */
-static int add_stray(struct machine *m, const struct site *s, int64_t lost)
+static int add_stray(struct machine *m, const struct site *s)
 {
-	for (uint32_t i = 0; i < SITE_HOLDERS && lost > 0; i++) {
-		const struct holder *h = &s->holders[i];
-		struct batch b = {.serial = SERIAL_STRAY,
-				  .first_ns = h->born_ns,
-				  .pins = (uint64_t)lost};
+	const struct holder *h = s->lost ? former(m, s) : NULL;
+	struct batch b = {.serial = SERIAL_STRAY, .pins = (uint64_t)s->lost};
 
-		if (!h->end_ns || h->born_ns <= m->since_ns)
-			continue;
-		b.owner = owner_key(s, h);
-		return add_folios(m, &b);
-	}
-	return 0;
+	if (!h)
+		return 0;
+	b.first_ns = h->born_ns;
+	b.owner = owner_key(s, h);
+	return add_folios(m, &b);
 }
 
-static int add_running(struct machine *m, const struct site *s, int64_t lost)
+static int add_running(struct machine *m, const struct site *s)
 {
 	struct batch b = {.owner = owner_key(s, &s->holders[s->current])};
-	int64_t flight = s->inflight;
+	const struct holder *h = s->habit.shared ? former(m, s) : NULL;
 	int err;
 
 	if (m->now_ns == m->since_ns)
 		return 0;
 	b.first_ns = m->now_ns - 1;
 	b.serial = SERIAL_FLIGHT;
-	b.pins = (uint64_t)(flight > lost ? flight - lost : 0);
+	b.pins = (uint64_t)(s->inflight - s->lost);
+	b.before = h ? owner_key(s, h) : 0;
 	err = add_folios(m, &b);
+	b.before = 0;
 	if (err)
 		return err;
 	b.serial = SERIAL_GROWN;
@@ -233,16 +249,17 @@ static int add_running(struct machine *m, const struct site *s, int64_t lost)
 	return add_folios(m, &b);
 }
 
-static int add_site(struct machine *m, const struct site *s, int64_t lost)
+static int add_site(struct machine *m, const struct site *s)
 {
-	int err = add_running(m, s, lost);
+	int err = add_running(m, s);
 
 	for (uint32_t i = 0; i < s->nr_regions && !err; i++)
 		err = add_region(m, s, &s->regions[i]);
 	if (!err)
-		err = add_stray(m, s, lost < s->inflight ? lost : s->inflight);
+		err = add_stray(m, s);
 	for (uint32_t i = 0; i < SITE_HOLDERS && !err; i++)
-		if (s->holders[i].id && (s->holders[i].regions || i == s->current || lost))
+		if (s->holders[i].id &&
+		    (s->holders[i].regions || i == s->current || s->lost || s->habit.shared))
 			err = add_owner(m, s, &s->holders[i]);
 	return err;
 }
@@ -261,21 +278,14 @@ static void count_seen(const struct machine *m, struct snapshot *s)
 int records_draw(struct machine *m)
 {
 	struct snapshot *s = &m->records.snapshot;
-	int64_t in_flight = 0;
 	int err = 0;
 
 	s->now_ns = m->now_ns;
 	s->nr_pages = s->nr_owners = s->nr_failures = 0;
 	map64_clear(&s->owner_at);
 	map64_clear(&s->failure_at);
-	for (uint32_t i = 0; i < m->plan.nr_sites; i++)
-		in_flight += m->site[i].inflight;
-	for (uint32_t i = 0; i < m->plan.nr_sites && !err; i++) {
-		const struct site *site = &m->site[i];
-
-		/* Of what was lost this second, its part of what is in flight. */
-		err = add_site(m, site, in_flight ? m->lost_now * site->inflight / in_flight : 0);
-	}
+	for (uint32_t i = 0; i < m->plan.nr_sites && !err; i++)
+		err = add_site(m, &m->site[i]);
 	count_seen(m, s);
 	return err;
 }

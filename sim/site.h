@@ -38,6 +38,7 @@ struct habit {
 	uint32_t depth;	   /* flight is what a queue of this depth lacks; 0: there is no queue */
 	double busy, idle; /* idle 0: always busy */
 	double swing;	   /* of the day, 0 to 1 */
+	bool shared;	   /* the same folios are pinned by one process after the other */
 	/* held by one process, more and more */
 	enum growth growth;
 	double top;	/* pins */
@@ -95,6 +96,7 @@ struct site {
 	struct poisson calls, grains, failures, sinking;
 	int64_t pins;	  /* all of these */
 	int64_t inflight; /* pins */
+	int64_t lost;	  /* of it: no hook saw them taken */
 	int64_t grown;
 	int64_t held; /* in regions that will be released */
 	int64_t leaked;
