@@ -3,7 +3,10 @@
 
 #include <math.h>
 
+#define POISSON_MOST 64 /* of a small one: with mean 6 it is never reached */
+
 double dice_body[DICE_TABLE], dice_tail[DICE_TABLE];
+static double inverse[POISSON_MOST + 1]; /* a division takes as long as all the rest */
 
 /* x that a normal number exceeds with the probability, by halving. */
 static double exceeded(double probability)
@@ -27,6 +30,8 @@ static void fill_tables(void)
 		dice_body[i] = exceeded(1 - (i + 0.5) / DICE_TABLE);
 		dice_tail[i] = exceeded((i + 0.5) / DICE_TABLE / DICE_TABLE);
 	}
+	for (int i = 1; i <= POISSON_MOST; i++)
+		inverse[i] = 1.0 / i;
 }
 
 /* The finaliser of splitmix64. */
@@ -91,9 +96,9 @@ uint32_t poisson_small(double u, const struct poisson *p)
 	double chance = p->none;
 	uint32_t k = 0;
 
-	while (u >= chance && k < 64) {
+	while (u >= chance && k < POISSON_MOST) {
 		u -= chance;
-		chance *= p->mean / ++k;
+		chance *= p->mean * inverse[++k];
 	}
 	return k;
 }
