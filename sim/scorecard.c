@@ -294,18 +294,25 @@ static int add_battery(const struct settings *s, json_t *score)
 	return -EINVAL;
 }
 
-static int write_score(const struct settings *s, const struct score *score)
+static int add_parts(const struct score *score, json_t *all)
 {
-	json_t *all = head(s);
 	int err = 0;
 
 	if (score->nr_innocents)
-		json_object_set_new(all, "innocents", score_innocents(score));
-	if (score->nr_leaks) {
-		json_object_set_new(all, "leaks", score_leaks(score));
-		json_object_set_new(all, "forecasts", score_forecasts(score));
-	}
-	err = add_battery(s, all);
+		err = json_object_set_new(all, "innocents", score_innocents(score));
+	if (score->nr_leaks)
+		err = err || json_object_set_new(all, "leaks", score_leaks(score)) ||
+		      json_object_set_new(all, "forecasts", score_forecasts(score));
+	return err ? -ENOMEM : 0;
+}
+
+static int write_score(const struct settings *s, const struct score *score)
+{
+	json_t *all = head(s);
+	int err = all ? add_parts(score, all) : -ENOMEM;
+
+	if (!err)
+		err = add_battery(s, all);
 	if (!err)
 		err = write_json(s->json, all);
 	if (!err)
