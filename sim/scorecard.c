@@ -278,14 +278,13 @@ static json_t *head(const struct settings *s)
 			 bench(s));
 }
 
-static int add_battery(const struct settings *s, json_t *score)
+/* Before all the rest, which takes its time. */
+static int read_battery(const struct settings *s, json_t **out)
 {
 	size_t line;
-	json_t *battery = s->battery ? score_battery(s->battery, &line) : NULL;
 
-	if (battery)
-		return json_object_set_new(score, "battery", battery) ? -ENOMEM : 0;
-	if (!s->battery)
+	*out = s->battery ? score_battery(s->battery, &line) : NULL;
+	if (*out || !s->battery)
 		return 0;
 	fprintf(stderr,
 		line ? "scorecard: %s: line %zu is no result of the battery\n"
@@ -306,13 +305,13 @@ static int add_parts(const struct score *score, json_t *all)
 	return err ? -ENOMEM : 0;
 }
 
-static int write_score(const struct settings *s, const struct score *score)
+static int write_score(const struct settings *s, const struct score *score, json_t *battery)
 {
 	json_t *all = head(s);
 	int err = all ? add_parts(score, all) : -ENOMEM;
 
-	if (!err)
-		err = add_battery(s, all);
+	if (!err && battery)
+		err = json_object_set(all, "battery", battery) ? -ENOMEM : 0;
 	if (!err)
 		err = write_json(s->json, all);
 	if (!err)
@@ -321,7 +320,7 @@ static int write_score(const struct settings *s, const struct score *score)
 	return err;
 }
 
-static int run_all(struct settings *s)
+static int run_all(struct settings *s, json_t *battery)
 {
 	struct crew innocents = {s->jobs, "machines", watch_innocent, s, sizeof(struct outcome)};
 	struct crew leaks = {s->jobs, "leaks", watch_leak, s, sizeof(struct outcome)};
@@ -338,7 +337,7 @@ static int run_all(struct settings *s)
 	score.innocents = innocent_results;
 	score.leaks = leak_results;
 	if (!err)
-		err = write_score(s, &score);
+		err = write_score(s, &score, battery);
 	if (innocent_results)
 		crew_free(&innocents, score.nr_innocents, innocent_results);
 	if (leak_results)
@@ -355,11 +354,15 @@ int main(int argc, char **argv)
 			     .rounds = 2,
 			     .machine = -1,
 			     .leak = -1};
+	json_t *battery;
 	int status, err;
 
 	if (!parse(argc, argv, &s, &status))
 		return status;
-	err = s.machine >= 0 || s.leak >= 0 ? run_one(&s) : run_all(&s);
+	if (read_battery(&s, &battery))
+		return 1;
+	err = s.machine >= 0 || s.leak >= 0 ? run_one(&s) : run_all(&s, battery);
+	json_decref(battery);
 	if (err)
 		fprintf(stderr, "scorecard: %s\n", strerror(-err));
 	return err ? 1 : 0;
