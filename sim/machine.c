@@ -168,6 +168,7 @@ void machine_truth(const struct machine *m, struct truth *out)
 	out->driver = m->names[0];
 	out->since_ns = MACHINE_START + (uint64_t)(l->start_s * 1e9);
 	out->leaked = leaked_bytes(m);
+	out->proof_ns = m->site[0].proof_ns;
 	if (l->kind == LEAK_ONCE)
 		return;
 	out->bytes_s = l->pins_s * MACHINE_PAGE;

@@ -29,9 +29,10 @@ struct machine_plan {
 struct truth {
 	const char *driver; /* that leaks; NULL: none does */
 	uint64_t since_ns;
-	double bytes_s;	 /* expected; 0: it does not go on */
-	uint64_t leaked; /* bytes, so far */
-	double gone_s;	 /* until it has taken what is available; negative: never */
+	double bytes_s;	   /* expected; 0: it does not go on */
+	uint64_t proof_ns; /* since when it can be proved at all; 0: not yet */
+	uint64_t leaked;   /* bytes, so far */
+	double gone_s;	   /* until it has taken what is available; negative: never */
 };
 
 /* Folios, owners, sites: made anew for each look at the books. */

@@ -110,7 +110,7 @@ struct slice {
 };
 
 struct detection {
-	uint64_t runs, suspected, found, held, innocents;
+	uint64_t runs, suspected, provable, found, held, innocents;
 	double *suspicion_s, *verdict_s, *lost; /* of those found */
 };
 
@@ -156,6 +156,7 @@ static void add_leak(struct detection *d, const struct outcome *o)
 	d->runs++;
 	d->innocents += o->false_accusations;
 	d->held += o->held_at >= 0;
+	d->provable += o->provable;
 	if (o->suspected >= 0)
 		d->suspicion_s[d->suspected++] = o->suspected;
 	if (o->found < 0)
@@ -164,22 +165,31 @@ static void add_leak(struct detection *d, const struct outcome *o)
 	d->verdict_s[d->found++] = o->found;
 }
 
+static void set_times(json_t *row, const char *what, double *seconds, size_t nr)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "%s_median", what);
+	json_object_set_new(row, key, quantile(seconds, nr, 0.5));
+	snprintf(key, sizeof(key), "%s_90", what);
+	json_object_set_new(row, key, quantile(seconds, nr, 0.9));
+}
+
 static json_t *pack_leaks(const char *name, const struct detection *d)
 {
-	double found = (double)d->found;
+	double runs = (double)d->runs, found = (double)d->found;
+	json_t *row =
+		json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name", name, "runs",
+			  (json_int_t)d->runs, "suspected", ratio((double)d->suspected, runs),
+			  "provable", ratio((double)d->provable, runs), "recall",
+			  ratio(found, runs), "recall_of_provable",
+			  ratio(found, (double)d->provable), "held", ratio((double)d->held, runs),
+			  "precision", ratio(found, found + (double)d->innocents));
 
-	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-			 name, "runs", (json_int_t)d->runs, "suspected",
-			 ratio((double)d->suspected, (double)d->runs), "recall",
-			 ratio(found, (double)d->runs), "held",
-			 ratio((double)d->held, (double)d->runs), "precision",
-			 ratio(found, found + (double)d->innocents), "suspicion_median_s",
-			 quantile(d->suspicion_s, d->suspected, 0.5), "suspicion_90_s",
-			 quantile(d->suspicion_s, d->suspected, 0.9), "verdict_median_s",
-			 quantile(d->verdict_s, d->found, 0.5), "verdict_90_s",
-			 quantile(d->verdict_s, d->found, 0.9), "lost_median",
-			 quantile(d->lost, d->found, 0.5), "lost_90",
-			 quantile(d->lost, d->found, 0.9));
+	set_times(row, "suspicion_s", d->suspicion_s, d->suspected);
+	set_times(row, "verdict_s", d->verdict_s, d->found);
+	set_times(row, "lost", d->lost, d->found);
+	return row;
 }
 
 static json_t *leak_row(const struct score *s, const struct slice *slice)

@@ -181,6 +181,8 @@ static void end_session(struct site *s, uint64_t now_ns)
 	let_linger(s, now_ns, now_ns, s->inflight + s->grown - s->grown_before);
 	s->inflight = s->grown = s->grown_before = 0;
 	s->holders[s->current].end_ns = now_ns;
+	if (s->leaked && !s->proof_ns)
+		s->proof_ns = now_ns;
 	s->alive = s->busy = false;
 	s->phase_ns = SITE_NEVER;
 	s->session_ns = after(now_ns, dice_exponential(&s->dice, s->habit.gap));
@@ -276,6 +278,8 @@ void site_forget(struct site *s, uint64_t now_ns, int64_t pins)
 	struct region *r;
 
 	s->leaked += pins;
+	if (s->leak.kind == LEAK_ERROR && !s->proof_ns)
+		s->proof_ns = now_ns;
 	if (!s->tracked)
 		return;
 	r = add_region(s, now_ns, pins);

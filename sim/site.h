@@ -104,6 +104,7 @@ struct site {
 	int64_t grown_before; /* of grown: from before tracking */
 	double flow;	      /* pins taken and released again, a second */
 	uint64_t leak_due;    /* when a leak that comes once comes */
+	uint64_t proof_ns;    /* since when something leaked is nobody's any more; 0: it is not */
 	double leak_rest;     /* of a steady leak, less than a call's */
 	uint64_t serial;
 	uint32_t nr_regions;

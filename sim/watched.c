@@ -8,6 +8,7 @@
 #include "../core/conductor.h"
 #include "simulator.h"
 
+#define PROOF_S	   30	/* that the monitor must be left, from when a leak can be proved */
 #define AFTERWARDS 3600 /* seconds that a leak is watched at least after it was found */
 
 struct monitor_config watched_defaults(void)
@@ -216,6 +217,8 @@ int watched_run(struct machine *m, const struct watch_plan *plan, struct outcome
 	monitor_destroy(c.monitor);
 	out->seconds = since(&w, MACHINE_START);
 	out->lost = lost_share(&w);
+	out->provable =
+		out->found >= 0 || (w.truth.proof_ns && since(&w, w.truth.proof_ns) >= PROOF_S);
 	out->done = !err;
 	return err;
 }

@@ -29,6 +29,7 @@ struct outcome {
 	uint8_t accused[ACCUSED_MAX]; /* sites, the first of those that are innocent */
 	double accused_at[ACCUSED_MAX];
 	double suspected; /* after the leak began; negative: never */
+	bool provable;	  /* and that for a while */
 	double found;	  /* the right driver was accused */
 	double held_at;	  /* it was said that its process holds more and more */
 	double lost_then; /* share of the memory, when it was found */
