@@ -57,8 +57,8 @@ struct machine {
 	double memory_noise; /* of the memory, beside plan.available */
 	uint64_t noise_ns;
 	enum level level;
-	uint64_t since_ns; /* tracking, and the level */
-	uint64_t level_ns;
+	uint64_t since_ns;		      /* when tracking began */
+	uint64_t level_ns;		      /* when the level did */
 	int64_t base_acquired, base_released; /* when the level began */
 	double lost_rest;
 	int64_t lost; /* acquisitions that no hook saw, since the level began */

@@ -70,7 +70,7 @@ struct leak {
 struct region {
 	uint64_t serial;
 	uint64_t born_ns;
-	uint64_t release_ns; /* SITE_NEVER: leaked, or its process has not decided yet */
+	uint64_t release_ns; /* SITE_NEVER: it is leaked */
 	uint64_t call;	     /* that failed; 0: none, or several */
 	uint32_t pins;
 	uint8_t holder;
@@ -94,16 +94,16 @@ struct site {
 	uint64_t session_ns, phase_ns, arrival_ns, release_ns, tide_ns;
 	bool alive, busy, tracked;
 	struct poisson calls, grains, failures, sinking;
-	int64_t pins;	  /* all of these */
-	int64_t inflight; /* pins */
-	int64_t lost;	  /* of it: no hook saw them taken */
+	int64_t pins; /* all of these: */
+	int64_t inflight;
+	int64_t lost; /* of it: no hook saw them taken */
 	int64_t grown;
 	int64_t held; /* in regions that will be released */
 	int64_t leaked;
 	int64_t sunk;	      /* counted as released, and never as acquired */
 	int64_t grown_before; /* of grown: from before tracking */
 	double flow;	      /* pins taken and released again, a second */
-	uint64_t leak_due;    /* when a leak that comes once comes */
+	uint64_t leak_due;    /* when the leak begins; SITE_NEVER: it has been */
 	uint64_t proof_ns;    /* since when something leaked is nobody's any more; 0: it is not */
 	double leak_rest;     /* of a steady leak, less than a call's */
 	uint64_t serial;
@@ -123,7 +123,8 @@ void site_live(struct site *s, uint64_t now_ns);
 /* Pins are told apart from now on, or no longer. */
 void site_track(struct site *s, bool on);
 
-/* Calls of this second forget so many pins in all. */
+/* Pins that calls of this second forget; and that they have done so. */
+int64_t site_leaks(struct site *s, uint64_t now_ns);
 void site_forget(struct site *s, uint64_t now_ns, int64_t pins);
 
 static inline int64_t site_in_flight(struct site *s)
@@ -134,8 +135,6 @@ static inline int64_t site_in_flight(struct site *s)
 		n = n < s->habit.depth ? s->habit.depth - n : 0;
 	return n * s->habit.each;
 }
-
-int64_t site_leaks(struct site *s, uint64_t now_ns);
 
 /* A second has passed. All pins that the site has now. */
 static inline int64_t site_pass(struct site *s, uint64_t now_ns)
