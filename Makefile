@@ -3,7 +3,7 @@
 
 BUILD ?= build
 
-.PHONY: all setup run check bench install clean help
+.PHONY: all setup run check bench scorecard install clean help
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
@@ -26,6 +26,10 @@ check: setup all
 bench: all
 	@ninja -C $(BUILD) bench/core >/dev/null && $(BUILD)/bench/core
 
+scorecard: all
+	@nice $(BUILD)/sim/scorecard --output docs/scorecard.md --json $(BUILD)/scorecard.json
+	@echo 'docs/scorecard.md and $(BUILD)/scorecard.json are written'
+
 install: all
 	@meson install -C $(BUILD) --no-rebuild
 
@@ -33,9 +37,10 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@echo 'make          build $(BUILD)/pinleak'
-	@echo 'make run      set up, build, and catch a leaking driver'
-	@echo 'make check    run every test'
-	@echo 'make bench    measure the core'
-	@echo 'make install  install (DESTDIR is honoured)'
-	@echo 'make clean    remove $(BUILD)'
+	@echo 'make            build $(BUILD)/pinleak'
+	@echo 'make run        set up, build, and catch a leaking driver'
+	@echo 'make check      run every test'
+	@echo 'make bench      measure the core'
+	@echo 'make scorecard  hold the decisions against the truth of simulated machines'
+	@echo 'make install    install (DESTDIR is honoured)'
+	@echo 'make clean      remove $(BUILD)'
