@@ -8,12 +8,10 @@
 
 #include "census.h"
 #include "ledger.h"
+#include "severity.h"
 
 enum level { LEVEL_COUNTERS, LEVEL_LIGHT, LEVEL_DEEP };
 const char *level_name(enum level l);
-
-enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
-const char *severity_name(enum severity s);
 
 /* One reading of the kernel's counters, in pins, and of memory, in bytes. */
 struct sample {
@@ -61,8 +59,12 @@ struct report_verdict {
 	uint64_t now_ns;
 	const struct finding *finding;
 	enum severity severity;
-	double rate;	   /* bytes a second; negative: not known yet */
-	double exhaustion; /* seconds until memory runs out; negative: not known */
+	double share;		    /* of all memory, that is lost; negative: not known */
+	double rate;		    /* bytes a second; negative: not known yet */
+	double rate_low, rate_high; /* where it lies; negative: not known */
+	double exhaustion;	    /* seconds until memory runs out; negative: not known */
+	double exhaustion_low;	    /* negative: not known */
+	double exhaustion_high;	    /* negative: not known, maybe never */
 	enum level level;
 	uint32_t sample_rate;
 	uint64_t missed;       /* pins acquired that no hook saw */
@@ -71,6 +73,7 @@ struct report_verdict {
 	bool incomplete;       /* something was lost: there may be more */
 	bool update;	       /* of a verdict given before; the evidence is the same */
 	bool plain;	       /* the finding's pins are plain references, no pins */
+	bool at_rest;	       /* nothing has been added for the settle time */
 };
 
 /* Tracking of get_user_pages() goes on or off. */

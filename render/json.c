@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../core/errors.h"
+#include "../core/forecast.h"
 #include "../core/gate.h"
 #include "../core/units.h"
 
@@ -37,6 +38,12 @@ json_t *json_text_or_null(const char *s)
 static json_t *number_or_null(double n)
 {
 	return n < 0 ? json_null() : json_real(n);
+}
+
+/* null when not even the low end is known. */
+static json_t *interval_or_null(double low, double high)
+{
+	return low < 0 ? json_null() : json_pack("[o, o]", json_real(low), number_or_null(high));
 }
 
 json_t *json_error(uint32_t code)
@@ -220,8 +227,15 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	json_object_set_new(o, "pages", json_integer((json_int_t)f->folios));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)f->bytes));
 	json_object_set_new(o, "wrong_releases", json_integer((json_int_t)finding_wrong(f)));
+	json_object_set_new(o, "memory_share", number_or_null(v->share));
+	json_object_set_new(o, "at_rest", json_boolean(v->at_rest));
 	json_object_set_new(o, "rate_bytes_per_s", number_or_null(v->rate));
+	json_object_set_new(o, "rate_interval_bytes_per_s",
+			    interval_or_null(v->rate_low, v->rate_high));
 	json_object_set_new(o, "exhaustion_s", number_or_null(v->exhaustion));
+	json_object_set_new(o, "exhaustion_interval_s",
+			    interval_or_null(v->exhaustion_low, v->exhaustion_high));
+	json_object_set_new(o, "confidence", json_real(FORECAST_CONFIDENCE));
 	json_object_set_new(o, "sites", sites_array(f));
 	json_object_set_new(o, "releases", releases_array(f));
 	json_object_set_new(o, "processes", processes_array(f));

@@ -159,10 +159,30 @@ static void put_proof(const struct render *r, const struct report_verdict *v)
 		fprintf(r->to, "           INCOMPLETE: something was lost; there may be more\n");
 }
 
+/* What is to be expected; the intervals in brackets, as soon as they are known. */
+static void put_outlook(const struct render *r, const struct report_verdict *v)
+{
+	char likely[UNITS_ROOM], low[UNITS_ROOM], high[UNITS_ROOM];
+
+	if (v->rate <= 0)
+		return;
+	fprintf(r->to, "  rate     %s a second", units_bytes(v->rate, likely));
+	if (v->rate_low >= 0)
+		fprintf(r->to, " (%s to %s)", units_bytes(v->rate_low, low),
+			units_bytes(v->rate_high, high));
+	fprintf(r->to, "\n");
+	if (v->exhaustion < 0)
+		return;
+	fprintf(r->to, "  left     memory runs out in %s", units_seconds(v->exhaustion, likely));
+	if (v->exhaustion_low >= 0)
+		fprintf(r->to, " (%s to %s)", units_seconds(v->exhaustion_low, low),
+			v->exhaustion_high < 0 ? "never" : units_seconds(v->exhaustion_high, high));
+	fprintf(r->to, "\n");
+}
+
 static void put_loss_of_memory(const struct render *r, const struct report_verdict *v)
 {
-	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM], rate[UNITS_ROOM];
-	char left[UNITS_ROOM];
+	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM];
 
 	if (v->finding->pins)
 		fprintf(r->to, "  leaked   %s %s on %s folios: %s cannot be moved or freed\n",
@@ -170,9 +190,7 @@ static void put_loss_of_memory(const struct render *r, const struct report_verdi
 			v->plain ? "plain references" : "pins",
 			units_count((int64_t)v->finding->folios, folios),
 			units_bytes((double)v->finding->bytes, bytes));
-	if (v->rate > 0)
-		fprintf(r->to, "  rate     %s a second; memory lasts another %s\n",
-			units_bytes(v->rate, rate), units_seconds(v->exhaustion, left));
+	put_outlook(r, v);
 }
 
 static void put_processes(const struct render *r, const struct finding *f)
@@ -214,23 +232,22 @@ static void put_releases(const struct render *r, const struct finding *f)
 	}
 }
 
-/* A verdict that has grown: what is new of it, on two lines. */
+/* A verdict that was given before: what is new of it. */
 static void put_update(const struct render *r, const struct report_verdict *v)
 {
-	char driver[128], pins[UNITS_ROOM], bytes[UNITS_ROOM], rate[UNITS_ROOM], left[UNITS_ROOM];
+	char driver[128], pins[UNITS_ROOM], bytes[UNITS_ROOM];
 
 	render_driver(v->finding->driver, driver, sizeof(driver));
-	fprintf(r->to, "%serror 729%s goes on: %s, %s\n           now %s pins, %s lost",
-		paint(r, RENDER_RED), paint(r, RENDER_PLAIN), driver,
-		evidence_name(v->finding->evidence), units_count((int64_t)v->finding->pins, pins),
+	fprintf(r->to, "%serror 729%s %s: %s, %s, %s\n           now %s pins, %s lost",
+		paint(r, RENDER_RED), paint(r, RENDER_PLAIN), v->at_rest ? "rests" : "goes on",
+		driver, evidence_name(v->finding->evidence), severity_name(v->severity),
+		units_count((int64_t)v->finding->pins, pins),
 		units_bytes((double)v->finding->bytes, bytes));
 	if (finding_wrong(v->finding))
 		fprintf(r->to, ", %s wrong releases",
 			units_count((int64_t)finding_wrong(v->finding), pins));
-	if (v->rate > 0)
-		fprintf(r->to, "; %s a second, memory lasts %s", units_bytes(v->rate, rate),
-			units_seconds(v->exhaustion, left));
 	fprintf(r->to, "\n");
+	put_outlook(r, v);
 }
 
 static void put_verdict(const struct render *r, const struct report_verdict *v)
