@@ -475,12 +475,14 @@ static void wait_for_releases(struct run *r)
 static void tell_holders(struct run *r)
 {
 	const struct ledger *l = monitor_ledger(r->session.conductor.monitor);
+	uint64_t memory = r->session.conductor.last.memory_total;
 	uint32_t told = 0;
 
 	for (size_t i = 0; i < l->nr_holdings && told < HOLDERS_SHOWN; i++) {
 		struct report_held h = {.now_ns = r->session.conductor.last.now_ns,
 					.holding = &l->holdings[i],
 					.rise = (int64_t)l->holdings[i].pins,
+					.share = severity_share(l->holdings[i].bytes, memory),
 					.remains = true};
 
 		if (!l->holdings[i].owner->owner.tree)

@@ -1717,6 +1717,17 @@ int process_freed(__u64 *ctx)
 
 /* ---- called by user space ----------------------------------------------------------- */
 
+/* Where the folio lies: page_zonenum() and page_to_nid(). It stays there. */
+static __always_inline void page_place(struct pl_page *p, __u64 folio)
+{
+	__u64 flags = peek64(folio + layout.flags);
+
+	if (!layout.zone_bits)
+		return;
+	p->node = (flags >> layout.node_shift) & ((1ULL << layout.node_bits) - 1);
+	p->zone = 1 + ((flags >> layout.zone_shift) & ((1ULL << layout.zone_bits) - 1));
+}
+
 /* What the folio's own numbers say now. References that seem to lack must do so every time. */
 static __always_inline void page_reread(struct pl_page *p, __u64 folio)
 {
@@ -1735,6 +1746,8 @@ static __always_inline void page_reread(struct pl_page *p, __u64 folio)
 	p->order = r.order;
 	p->pins = page_pins(p, &r);
 	p->wrong = lacks;
+	if (!p->zone)
+		page_place(p, folio);
 }
 
 /*

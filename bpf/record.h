@@ -80,6 +80,11 @@ struct pl_layout {
 	__u32 lru_bit;	      /* bits of flags */
 	__u32 swapcache_bit;
 	__u32 swapbacked_bit;
+	__u8 zone_shift; /* where the flags keep zone and node */
+	__u8 zone_bits;	 /* 0: not known */
+	__u8 node_shift;
+	__u8 node_bits;
+	__u32 movable_zone; /* 1 + ZONE_MOVABLE; 0: not known */
 };
 
 /* What a folio belongs to, by its mapping. */
@@ -123,10 +128,11 @@ struct pl_page {
 	__u8 whole; /* begun at level deep with no pin there: all its pins and releases are known */
 	__u8 untraced; /* a release was not kept in rel[] */
 	__u8 freed;    /* the folio was freed with `pins` pins */
-	__u8 pad[3];
-	__u32 held;  /* of a whole record: acquired less released */
-	__u32 wrong; /* references it lacks, see sweep_step(); as read by the last sweep */
-	__u32 over;  /* released beyond its count */
+	__u8 zone;     /* 1 + enum zone_type, from the first sweep on; 0: not known */
+	__u16 node;    /* of NUMA, when the zone is known */
+	__u32 held;    /* of a whole record: acquired less released */
+	__u32 wrong;   /* references it lacks, see sweep_step(); as read by the last sweep */
+	__u32 over;    /* released beyond its count */
 	struct pl_slot slot[PL_SLOTS];
 	struct pl_release rel[PL_RELS];
 };

@@ -395,6 +395,7 @@ static void weigh(const struct monitor *m, const struct accused *a, struct repor
 	r->share = severity_share(c.bytes, c.memory_total);
 	r->severity = severity_of(&c);
 	r->at_rest = c.at_rest;
+	r->pressure = pressure_since(&m->first.pressure, &m->last.pressure);
 }
 
 static struct accused *accused_of(struct monitor *m, const struct blame *driver, bool plain)
@@ -559,7 +560,9 @@ static void watch_growers(struct monitor *m)
 	for (size_t i = 0; i < m->ledger.nr_holdings; i++) {
 		const struct holding *h = &m->ledger.holdings[i];
 		struct grower *g = grower_of(m, h);
-		struct report_held r = {.now_ns = m->last.now_ns, .holding = h};
+		struct report_held r = {.now_ns = m->last.now_ns,
+					.holding = h,
+					.share = severity_share(h->bytes, m->last.memory_total)};
 
 		if (!g)
 			continue;
@@ -920,6 +923,7 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		.pinned = m->pinned_known ? &m->pinned : NULL,
 		.loss = m->tracked ? &loss : NULL,
 		.ledger = m->books_open ? &m->ledger : NULL,
+		.pressure = pressure_since(&m->first.pressure, &m->last.pressure),
 	};
 
 	if (m->books_open) {
@@ -936,7 +940,9 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 					     .evidence = a->evidence,
 					     .wrong = a->prior_wrong + a->now_wrong,
 					     .pins = a->prior_pins + a->now_pins,
-					     .bytes = a->prior_bytes + a->now_bytes};
+					     .bytes = a->prior_bytes + a->now_bytes,
+					     .severity = a->severity};
+		leak->share = severity_share(leak->bytes, m->last.memory_total);
 		*(a->plain ? &r.leaked_references : &r.leaked_pins) += leak->pins;
 		r.leaked_bytes += leak->bytes;
 	}

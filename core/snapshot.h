@@ -88,6 +88,7 @@ struct snapshot {
 	uint64_t missed_runs; /* program runs the kernel skipped (recursion) */
 	uint32_t sample_rate; /* 1 in so many folios is recorded */
 	uint32_t base_page;   /* bytes */
+	uint8_t movable_zone; /* as pl_page.zone; 0: not known */
 };
 
 #endif

@@ -427,6 +427,7 @@ static int read_programs(struct books *b)
 {
 	b->s.missed_runs = programs_missed(b->programs);
 	b->s.sample_rate = b->programs->skel->bss->sample_mask + 1;
+	b->s.movable_zone = (uint8_t)b->programs->skel->rodata->layout.movable_zone;
 	return programs_stats(b->programs, b->s.stats);
 }
 

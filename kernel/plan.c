@@ -117,6 +117,22 @@ static void read_large_mapcount(const struct btf *btf, struct pl_layout *l)
 		read_offset(btf, "folio", "_total_mapcount", &l->large_mapcount); /* until 6.1 */
 }
 
+/* Without it the bytes of a finding have no place, no more. */
+static void read_places(const struct btf *btf, struct pl_layout *l)
+{
+	struct btfq_places p;
+	uint64_t movable;
+
+	if (!btfq_places(btf, &p))
+		return;
+	l->zone_shift = p.zone_shift;
+	l->zone_bits = p.zone_bits;
+	l->node_shift = p.node_shift;
+	l->node_bits = p.node_bits;
+	if (btfq_enumerator(btf, "ZONE_MOVABLE", &movable))
+		l->movable_zone = 1 + (uint32_t)movable;
+}
+
 static int read_layout(const struct btf *btf, struct pl_layout *l)
 {
 	int size = btfq_size(btf, "page");
@@ -132,6 +148,7 @@ static int read_layout(const struct btf *btf, struct pl_layout *l)
 	    !btfq_enumerator(btf, "PG_head", &head) || head > 63)
 		return -ENOTSUP;
 	read_large_mapcount(btf, l);
+	read_places(btf, l);
 	l->large_known = btfq_offset(btf, "folio", "_large_mapcount") >= 0;
 	l->page_size = (uint32_t)size;
 	l->head_bit = (uint32_t)head;

@@ -11,6 +11,7 @@
 
 #define PROCESSES 3 /* shown of a verdict */
 #define PATHS	  2
+#define NODES	  4
 #define INDENT	  11 /* of a second line: below the first one's text */
 
 static const char *paint(const struct render *r, const char *sequence)
@@ -180,6 +181,41 @@ static void put_outlook(const struct render *r, const struct report_verdict *v)
 	fprintf(r->to, "\n");
 }
 
+/* Only what says something: a machine of one node has no choice. */
+static void put_places(const struct render *r, const struct finding *f)
+{
+	char bytes[UNITS_ROOM];
+
+	if (f->nr_nodes > 1) {
+		fprintf(r->to, "  where    ");
+		for (size_t i = 0; i < f->nr_nodes && i < NODES; i++)
+			fprintf(r->to, "%snode %u: %s", i ? ", " : "", f->nodes[i].node,
+				units_bytes((double)f->nodes[i].bytes, bytes));
+		fprintf(r->to, "%s\n", f->nr_nodes > NODES ? ", and more" : "");
+	}
+	if (f->bytes_must_move)
+		fprintf(r->to, "  movable  %s lie in a zone that must stay movable\n",
+			units_bytes((double)f->bytes_must_move, bytes));
+}
+
+/* Since the watch began; of PSI the last 10 s. */
+static void put_pressure(const struct render *r, const struct pressure *p)
+{
+	char fails[UNITS_ROOM], stalls[UNITS_ROOM], waits[UNITS_ROOM];
+
+	if (p->counted)
+		fprintf(r->to, "  pressure %s of %s compactions failed, %s stalls",
+			units_count((int64_t)p->compact_fails, fails),
+			units_count((int64_t)p->compact_stalls, stalls),
+			units_count((int64_t)p->alloc_stalls, waits));
+	else
+		fprintf(r->to, "  pressure compactions unknown");
+	if (p->psi)
+		fprintf(r->to, ", PSI %.2f %%\n", p->some_avg10 / 100.0);
+	else
+		fprintf(r->to, ", PSI unknown\n");
+}
+
 static void put_loss_of_memory(const struct render *r, const struct report_verdict *v)
 {
 	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM];
@@ -190,7 +226,9 @@ static void put_loss_of_memory(const struct render *r, const struct report_verdi
 			v->plain ? "plain references" : "pins",
 			units_count((int64_t)v->finding->folios, folios),
 			units_bytes((double)v->finding->bytes, bytes));
+	put_places(r, v->finding);
 	put_outlook(r, v);
+	put_pressure(r, &v->pressure);
 }
 
 static void put_processes(const struct render *r, const struct finding *f)
@@ -392,6 +430,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 		units_seconds(s->seconds, length), s->rise > 0 ? "+" : "",
 		units_count(s->rise, rise), s->suspicions, s->suspicions == 1 ? "" : "s",
 		level_name(s->highest));
+	put_pressure(r, &s->pressure);
 	if (s->loss)
 		put_books(r, s);
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {
@@ -400,10 +439,11 @@ static void on_summary(void *ctx, const struct report_summary *s)
 
 		units_clean(l->driver, PL_SYM, b.driver, sizeof(b.driver));
 		render_driver(&b, driver, sizeof(driver));
-		fprintf(r->to, "  %serror 729%s %s leaks: %s %s, %s proved lost (%s)\n",
+		fprintf(r->to, "  %serror 729%s %s leaks: %s %s, %s proved lost (%s, %s)\n",
 			paint(r, RENDER_RED), paint(r, RENDER_PLAIN), driver,
 			units_count((int64_t)l->pins, pins), l->plain ? "references" : "pins",
-			units_bytes((double)l->bytes, bytes), evidence_name(l->evidence));
+			units_bytes((double)l->bytes, bytes), evidence_name(l->evidence),
+			severity_name(l->severity));
 		if (l->wrong)
 			fprintf(r->to, "            %s wrong releases\n",
 				units_count((int64_t)l->wrong, pins));

@@ -486,6 +486,37 @@ static void test_what_is_lost_is_told_as_a_share_of_the_memory(void **state)
 	assert_true(s->r.verdict.share < 0);
 }
 
+static void test_the_pressure_is_told_since_the_watch_began(void **state)
+{
+	struct scene *s = *state;
+
+	s->sample.pressure = (struct pressure){.counted = true, .compact_fails = 100};
+	begin_tracking(s);
+	s->sample.pressure.compact_fails = 107;
+	s->sample.pressure.unevictable = 4096;
+	pin(s, s->owner, 1);
+	run(s, 1);
+	assert_true(s->r.verdict.pressure.counted);
+	assert_false(s->r.verdict.pressure.psi);
+	assert_int_equal(s->r.verdict.pressure.compact_fails, 7);
+	assert_int_equal(s->r.verdict.pressure.unevictable, 4096);
+	finish(s);
+	assert_int_equal(s->r.summary.pressure.compact_fails, 7);
+}
+
+static void test_the_summary_has_share_and_severity_of_each_leak(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	pin(s, s->owner, 1)->order = 18; /* 1 GiB */
+	s->sample.memory_total = 8 * GIB;
+	run(s, 1);
+	finish(s);
+	assert_int_equal(s->r.leaks[0].severity, SEVERITY_CRITICAL);
+	assert_true(s->r.leaks[0].share == 1.0 / 8);
+}
+
 static void test_little_that_has_come_to_rest_is_told_so_at_the_end(void **state)
 {
 	struct scene *s = *state;
@@ -584,6 +615,8 @@ int main(void)
 		SCENE(test_less_than_a_day_left_is_critical_once_the_rate_is_known),
 		SCENE(test_the_pessimistic_end_counts),
 		SCENE(test_what_is_lost_is_told_as_a_share_of_the_memory),
+		SCENE(test_the_pressure_is_told_since_the_watch_began),
+		SCENE(test_the_summary_has_share_and_severity_of_each_leak),
 		SCENE(test_little_that_has_come_to_rest_is_told_so_at_the_end),
 		SCENE(test_much_that_has_come_to_rest_needs_no_last_word),
 		SCENE(test_each_tracking_has_a_rate_of_its_own),
