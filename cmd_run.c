@@ -340,6 +340,14 @@ static void on_references(void *ctx, const struct report_references *s)
 		snprintf(r->refusal, sizeof(r->refusal), "%s", s->reason);
 }
 
+static void on_limit(void *ctx, const struct report_limit *l)
+{
+	struct run *r = ctx;
+
+	if (may_tell(r))
+		r->to->limit(&r->render, l);
+}
+
 static const struct reporter gatekeeper = {
 	.sample = on_sample,
 	.suspicion = on_suspicion,
@@ -349,6 +357,7 @@ static const struct reporter gatekeeper = {
 	.loss = on_loss,
 	.summary = on_summary,
 	.references = on_references,
+	.limit = on_limit,
 };
 
 /* ---- tracking ------------------------------------------------------------------------- */

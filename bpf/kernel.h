@@ -59,6 +59,27 @@ struct thread_info {
 	__u32 status; /* x86: TS_COMPAT during a 32-bit system call */
 };
 
+struct rlimit {
+	unsigned long rlim_cur;
+};
+
+struct signal_struct {
+	struct rlimit rlim[16];
+};
+
+struct user_struct {
+	struct {
+		long counter;
+	} locked_vm;
+};
+
+struct cred {
+	struct user_struct *user;
+	struct {
+		__u32 cap[2]; /* since 6.3 one of 64 bits */
+	} cap_effective;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state; /* since 5.14 */
@@ -70,10 +91,16 @@ struct task_struct {
 	char comm[16];
 	struct files_struct *files;
 	struct mm_struct *mm;
+	struct signal_struct *signal;
+	const struct cred *cred;
 };
 
 struct mm_struct {
 	struct task_struct *owner; /* CONFIG_MEMCG */
+	struct {
+		long counter;
+	} pinned_vm;
+	unsigned long locked_vm;
 };
 
 struct module {
@@ -123,6 +150,10 @@ struct pt_regs {
 #define PF_IO_WORKER   0x00000010 /* include/linux/sched.h */
 #define PF_USER_WORKER 0x00004000 /* since 6.4 */
 #define PF_KTHREAD     0x00200000
+#define S_IFMT	       0170000
+#define S_IFSOCK       0140000
+#define RLIMIT_MEMLOCK 8
+#define CAP_IPC_LOCK   14
 #define TS_COMPAT      0x0002 /* arch/x86/include/asm/thread_info.h */
 
 #endif

@@ -168,6 +168,25 @@ struct pl_failure {
 	__s64 ret;
 };
 
+/*
+ * A system call that failed as one does that hits a limit, and what the limits were then. The key
+ * is made of process, error, device and limit.
+ */
+struct pl_refusal {
+	__u64 first_ns;
+	__u64 last_ns;
+	__u64 count;
+	__u64 taken;	       /* pins that the last one had taken before it failed */
+	__u64 memlock;	       /* RLIMIT_MEMLOCK in bytes; ~0: none */
+	__u64 pinned;	       /* pages: VmPin of the process */
+	__u64 locked;	       /* pages: VmLck of the process */
+	__u64 user_locked;     /* pages of all the user's processes: io_uring, AF_XDP, iommufd */
+	__s32 error;	       /* positive */
+	__u16 privileged;      /* CAP_IPC_LOCK: RLIMIT_MEMLOCK does not count */
+	__u16 family;	       /* of a socket; 0: none */
+	struct pl_owner owner; /* site 0: it took no pins; file_id is not filled */
+};
+
 /* What is known of releases of pins that were not there. */
 enum pl_wrong_kind {
 	PL_WRONG_UNCLEAR = 1, /* whose mistake it was cannot be told */

@@ -88,6 +88,7 @@ struct monitor {
 	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
 	struct getters getters;
+	struct limits limits;
 	struct census_sum pinned; /* when tracking began */
 	bool pinned_known;
 	struct accused accused[DRIVERS_MAX];
@@ -396,6 +397,7 @@ static void weigh(const struct monitor *m, const struct accused *a, struct repor
 	r->severity = severity_of(&c);
 	r->at_rest = c.at_rest;
 	r->pressure = pressure_since(&m->first.pressure, &m->last.pressure);
+	r->limits = &m->limits;
 }
 
 static struct accused *accused_of(struct monitor *m, const struct blame *driver, bool plain)
@@ -599,6 +601,23 @@ static void tell_losses(struct monitor *m, bool last)
 	m->to->loss(m->ctx, &r);
 }
 
+/* ---- limits that were hit --------------------------------------------------------------- */
+
+static void tell_limits(struct monitor *m, const struct snapshot *books)
+{
+	struct limit hit;
+	struct report_limit r = {.now_ns = m->last.now_ns, .limit = &hit};
+
+	for (size_t i = 0; i < books->nr_refusals; i++) {
+		const struct snap_refusal *f = &books->refusals[i];
+
+		if (m->config.tree_only && !f->refusal.owner.tree)
+			continue;
+		if (limit_judge(books, f, &hit) && limits_take(&m->limits, &hit))
+			m->to->limit(m->ctx, &r);
+	}
+}
+
 /* ---- one step ------------------------------------------------------------------------- */
 
 /* Light sees calls, not pins: when that does not explain the counters, look at each pin. */
@@ -684,6 +703,7 @@ static int track(struct monitor *m, const struct snapshot *books, const struct b
 	m->sample_rate = books->sample_rate;
 	memcpy(m->stats, books->stats, sizeof(m->stats));
 	m->missed_runs = books->missed_runs;
+	tell_limits(m, books);
 	judge(m, false);
 	watch_growers(m);
 	tell_losses(m, false);

@@ -8,6 +8,7 @@
 
 #include "census.h"
 #include "ledger.h"
+#include "limit.h"
 #include "pressure.h"
 #include "severity.h"
 
@@ -69,14 +70,20 @@ struct report_verdict {
 	double exhaustion_high;	    /* negative: not known, maybe never */
 	enum level level;
 	uint32_t sample_rate;
-	uint64_t missed;	  /* pins acquired that no hook saw */
-	uint64_t unattributed;	  /* pins the counters know and the ledger does not */
-	int64_t before;		  /* rise of the counters from the first sample to tracking */
-	bool incomplete;	  /* something was lost: there may be more */
-	bool update;		  /* of a verdict given before; the evidence is the same */
-	bool plain;		  /* the finding's pins are plain references, no pins */
-	bool at_rest;		  /* nothing has been added for the settle time */
-	struct pressure pressure; /* counted since the watch began */
+	uint64_t missed;	     /* pins acquired that no hook saw */
+	uint64_t unattributed;	     /* pins the counters know and the ledger does not */
+	int64_t before;		     /* rise of the counters from the first sample to tracking */
+	bool incomplete;	     /* something was lost: there may be more */
+	bool update;		     /* of a verdict given before; the evidence is the same */
+	bool plain;		     /* the finding's pins are plain references, no pins */
+	bool at_rest;		     /* nothing has been added for the settle time */
+	struct pressure pressure;    /* counted since the watch began */
+	const struct limits *limits; /* those that were hit through the driver are to be listed */
+};
+
+struct report_limit {
+	uint64_t now_ns;
+	const struct limit *limit;
 };
 
 /* Tracking of get_user_pages() goes on or off. */
@@ -145,6 +152,7 @@ struct reporter {
 	void (*loss)(void *ctx, const struct report_loss *r);
 	void (*summary)(void *ctx, const struct report_summary *r);
 	void (*references)(void *ctx, const struct report_references *r);
+	void (*limit)(void *ctx, const struct report_limit *r);
 };
 
 /* Is anything lost at all, so that there may be more than is shown? */

@@ -240,6 +240,42 @@ static json_t *objects_array(const struct finding *f)
 	return a;
 }
 
+static json_t *count_or_null(uint64_t n)
+{
+	return n == LIMIT_UNKNOWN ? json_null() : json_integer((json_int_t)n);
+}
+
+static void fill_limit(json_t *o, const struct limit *l)
+{
+	char node[300];
+
+	json_object_set_new(o, "limit", json_string(limit_name(l->kind)));
+	json_object_set_new(o, "errno", json_string(strerrorname_np(l->error)));
+	json_object_set_new(o, "value", count_or_null(l->value));
+	json_object_set_new(o, "used", count_or_null(l->used));
+	json_object_set_new(o, "taken_bytes", json_integer((json_int_t)l->taken));
+	json_object_set_new(o, "count", json_integer((json_int_t)l->count));
+	json_object_set_new(o, "certain", json_boolean(l->certain));
+	json_object_set_new(o, "process", process_object(&l->by));
+	json_object_set_new(o, "driver", json_text_or_null(l->driver));
+	json_object_set_new(o, "device",
+			    render_node(&l->by, node, sizeof(node)) ? json_string(node)
+								    : json_null());
+}
+
+static json_t *limits_array(const struct report_verdict *v)
+{
+	json_t *a = json_array(), *o;
+	const struct limit *l;
+
+	for (uint32_t i = 0; (l = limits_of(v->limits, v->finding->driver->driver, i)); i++) {
+		o = json_object();
+		fill_limit(o, l);
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
 static json_t *nodes_array(const struct finding *f)
 {
 	json_t *a = json_array();
@@ -269,6 +305,7 @@ static void fill_meaning(json_t *o, const struct report_verdict *v)
 	json_object_set_new(o, "must_move_bytes",
 			    json_integer((json_int_t)v->finding->bytes_must_move));
 	json_object_set_new(o, "pressure", pressure_object(&v->pressure));
+	json_object_set_new(o, "limits", limits_array(v));
 }
 
 static void on_verdict(void *ctx, const struct report_verdict *v)
@@ -451,6 +488,15 @@ static void on_references(void *ctx, const struct report_references *s)
 	json_put(r, o);
 }
 
+static void on_limit(void *ctx, const struct report_limit *l)
+{
+	const struct render *r = ctx;
+	json_t *o = json_event(r, "limit", l->now_ns);
+
+	fill_limit(o, l->limit);
+	json_put(r, o);
+}
+
 const struct reporter json_reporter = {
 	.sample = on_sample,
 	.suspicion = on_suspicion,
@@ -460,6 +506,7 @@ const struct reporter json_reporter = {
 	.loss = on_loss,
 	.summary = on_summary,
 	.references = on_references,
+	.limit = on_limit,
 };
 
 /* ---- the end of a run ----------------------------------------------------------------- */

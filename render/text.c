@@ -216,6 +216,31 @@ static void put_pressure(const struct render *r, const struct pressure *p)
 		fprintf(r->to, ", PSI unknown\n");
 }
 
+/* "RLIMIT_MEMLOCK is 8.0 MiB, 4.0 MiB were in use and the call took 5.0 MiB" */
+static void put_limit(const struct render *r, const struct limit *l)
+{
+	char value[UNITS_ROOM], used[UNITS_ROOM], taken[UNITS_ROOM];
+
+	if (l->kind == LIMIT_DMA_ENTRIES && l->value != LIMIT_UNKNOWN)
+		fprintf(r->to, "  limit    %s of vfio_iommu_type1 is %s\n", limit_name(l->kind),
+			units_count((int64_t)l->value, value));
+	else if (l->kind == LIMIT_DMA_ENTRIES)
+		fprintf(r->to, "  limit    %s of vfio_iommu_type1\n", limit_name(l->kind));
+	else
+		fprintf(r->to, "  limit    %s is %s; %s in use, the call took %s\n",
+			limit_name(l->kind), units_bytes((double)l->value, value),
+			units_bytes((double)l->used, used), units_bytes((double)l->taken, taken));
+}
+
+/* Limits that were hit through this driver: what it has leaked may count against them. */
+static void put_limits(const struct render *r, const struct report_verdict *v)
+{
+	const struct limit *l;
+
+	for (uint32_t i = 0; (l = limits_of(v->limits, v->finding->driver->driver, i)); i++)
+		put_limit(r, l);
+}
+
 static void put_loss_of_memory(const struct render *r, const struct report_verdict *v)
 {
 	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM];
@@ -229,6 +254,7 @@ static void put_loss_of_memory(const struct render *r, const struct report_verdi
 	put_places(r, v->finding);
 	put_outlook(r, v);
 	put_pressure(r, &v->pressure);
+	put_limits(r, v);
 }
 
 static void put_processes(const struct render *r, const struct finding *f)
@@ -454,6 +480,22 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	fflush(r->to);
 }
 
+static void on_limit(void *ctx, const struct report_limit *l)
+{
+	const struct render *r = ctx;
+
+	stamp(r, l->now_ns);
+	fprintf(r->to, "%slimit:%s a call failed with %s, %s\n", paint(r, YELLOW),
+		paint(r, RENDER_PLAIN), strerrorname_np(l->limit->error),
+		l->limit->certain ? "for a limit was hit" : "perhaps for a limit");
+	put_limit(r, l->limit);
+	put_process(r, &l->limit->by);
+	put_device(r, &l->limit->by);
+	if (l->limit->driver[0])
+		fprintf(r->to, "  through  %.50s. No driver is accused.\n", l->limit->driver);
+	fflush(r->to);
+}
+
 static void on_references(void *ctx, const struct report_references *s)
 {
 	const struct render *r = ctx;
@@ -473,4 +515,5 @@ const struct reporter text_reporter = {
 	.loss = on_loss,
 	.summary = on_summary,
 	.references = on_references,
+	.limit = on_limit,
 };

@@ -18,7 +18,7 @@ import tempfile
 import time
 
 import memory
-from harness import PINLEAK, Watch, drive, leaked, load, read, run, sh, tests_of, validate
+from harness import PINLEAK, Skip, Watch, drive, leaked, load, read, run, sh, tests_of, validate
 from memory import CLOSE, PAGE, Device, Memory
 from oracle import spans
 
@@ -239,6 +239,126 @@ def test_what_a_holder_keeps_is_told_in_bytes():
         w.stop()
     assert h["bytes"] == 64 * PAGE < h["pins"] * PAGE, "the same buffer, again and again"
     assert abs(h["memory_share"] / (h["bytes"] / total) - 1) < 0.01, h
+
+
+# ---- limits that were hit ---------------------------------------------------------------------
+
+LIMITED = """
+import ctypes, errno, mmap, os, resource, socket, struct, sys
+sys.path.insert(0, "tests/guest")
+import memory
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (4 << 20, 4 << 20))
+
+def register(size):
+    m = memory.small(size // 4096)
+    ring = memory.check(memory.libc.syscall(425, 2, ctypes.create_string_buffer(120)), "setup")
+    vector = (ctypes.c_uint64 * 2)(m.address, m.size)
+    return memory.libc.syscall(427, ring, 0, vector, 1)
+
+def umem(size):
+    m = memory.small(size // 4096)
+    s = socket.socket(44, socket.SOCK_RAW, 0)
+    s.setsockopt(283, 4, struct.pack("QQIIII", m.address, m.size, 4096, 0, 0, 0))
+"""
+
+RING = LIMITED + """
+assert register(3 << 20) == 0
+assert register(2 << 20) == -1 and ctypes.get_errno() == errno.ENOMEM, ctypes.get_errno()
+"""
+
+UMEM = LIMITED + """
+try:
+    umem(5 << 20)
+except OSError as e:
+    assert e.errno == errno.ENOBUFS, e
+else:
+    raise AssertionError("the limit was not hit")
+"""
+
+REGION = LIMITED + """
+verbs = ctypes.CDLL("libibverbs.so.1", use_errno=True)
+for name in ("get_device_list", "open_device", "alloc_pd", "reg_mr"):
+    getattr(verbs, "ibv_" + name).restype = ctypes.c_void_p
+
+def region(size):
+    m = memory.small(size // 4096)
+    return verbs.ibv_reg_mr(ctypes.c_void_p(domain), ctypes.c_void_p(m.address),
+                            ctypes.c_size_t(m.size), 1)
+
+devices = ctypes.cast(verbs.ibv_get_device_list(None), ctypes.POINTER(ctypes.c_void_p))
+context = verbs.ibv_open_device(ctypes.c_void_p(devices[0]))
+domain = verbs.ibv_alloc_pd(ctypes.c_void_p(context))
+assert context and domain
+assert region(3 << 20)
+assert not region(2 << 20) and ctypes.get_errno() == errno.ENOMEM, ctypes.get_errno()
+"""
+
+UNLIKELY = LIMITED + """
+try:
+    os.write(os.open("/dev/full", os.O_WRONLY), b"x")
+except OSError as e:
+    assert e.errno == errno.ENOSPC, e
+"""
+
+
+def limited(program, *capabilities):
+    """As nobody, who has these capabilities; returns its number."""
+    caps = "-all" + "".join(f",+{c}" for c in capabilities)
+    p = subprocess.Popen(["setpriv", "--reuid=65534", "--clear-groups", f"--inh-caps={caps}",
+                          f"--ambient-caps={caps}", sys.executable, "-c", program],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    out = p.communicate(timeout=60)[0]
+    assert p.returncode == 0, out
+    return p.pid
+
+
+def assert_limit(hit, pid, error, used, taken, driver, certain=True):
+    assert hit["limit"] == "RLIMIT_MEMLOCK" and hit["value"] == 4 << 20, hit
+    assert hit["errno"] == error and hit["certain"] == certain and hit["count"] == 1, hit
+    assert hit["used"] == used and hit["taken_bytes"] == taken, hit
+    assert hit["process"]["pid"] == pid and hit["driver"] == driver, hit
+
+
+def test_the_limit_that_io_uring_hits_is_named_with_what_is_used_of_it():
+    for level in ("light", "deep"):
+        with Watch("--track", "always", "--level", level) as w:
+            pid = limited(RING)
+            hit = w.until(lambda o: o["type"] == "limit", "the limit")
+            w.stop()
+            assert_limit(hit, pid, "ENOMEM", 3 << 20, 2 << 20, "io_uring")
+            assert len(w.of("limit")) == 1 and not w.of("verdict"), w.objects[-3:]
+            assert w.status == 0, w.status
+
+
+def test_the_limit_that_af_xdp_hits_is_named():
+    with Watch("--track", "always") as w:
+        pid = limited(UMEM, "net_raw")
+        hit = w.until(lambda o: o["type"] == "limit", "the limit")
+        w.stop()
+    assert_limit(hit, pid, "ENOBUFS", 0, 0, "af_xdp")
+
+
+def test_the_limit_that_rdma_hits_is_likely_and_the_device_is_named():
+    if not sh("modprobe crc32_generic; modprobe rdma_rxe && echo yes", check=False):
+        raise Skip("no rdma_rxe on this kernel")
+    sh("ip link add dummy9 type dummy; ip link set dummy9 up; "
+       "rdma link add rxe9 type rxe netdev dummy9; chmod 666 /dev/infiniband/uverbs0")
+    with Watch("--track", "always") as w:
+        pid = limited(REGION)
+        hit = w.until(lambda o: o["type"] == "limit", "the limit")
+        w.stop()
+    assert_limit(hit, pid, "ENOMEM", 3 << 20, 0, hit["driver"], certain=False)
+    assert hit["device"] == "/dev/infiniband/uverbs0", hit
+
+
+def test_who_may_lock_as_much_as_he_likes_hits_no_limit_nor_does_a_full_device():
+    with Watch("--track", "always") as w:
+        limited(UNLIKELY)
+        with contextlib.suppress(AssertionError):
+            limited(RING, "ipc_lock")
+        time.sleep(1)
+        w.stop()
+    assert not w.of("limit"), w.of("limit")
 
 
 if __name__ == "__main__":
