@@ -9,9 +9,11 @@
 #include "holders.h"
 #include "kernel.h"
 
-#define S_IFLNK 0120000
-#define S_IFREG 0100000
-#define S_IFDIR 0040000
+#define S_IFMT	 0170000
+#define S_IFSOCK 0140000
+#define S_IFLNK	 0120000
+#define S_IFREG	 0100000
+#define S_IFDIR	 0040000
 
 #define S_PRIVATE 512	    /* include/linux/fs.h: the kernel's own inodes */
 #define O_DIRECT  00040000  /* include/uapi/asm-generic/fcntl.h */

@@ -59,27 +59,6 @@ struct thread_info {
 	__u32 status; /* x86: TS_COMPAT during a 32-bit system call */
 };
 
-struct rlimit {
-	unsigned long rlim_cur;
-};
-
-struct signal_struct {
-	struct rlimit rlim[16];
-};
-
-struct user_struct {
-	struct {
-		long counter;
-	} locked_vm;
-};
-
-struct cred {
-	struct user_struct *user;
-	struct {
-		__u32 cap[2]; /* since 6.3 one of 64 bits */
-	} cap_effective;
-};
-
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state; /* since 5.14 */
@@ -91,8 +70,6 @@ struct task_struct {
 	char comm[16];
 	struct files_struct *files;
 	struct mm_struct *mm;
-	struct signal_struct *signal;
-	const struct cred *cred;
 };
 
 struct mm_struct {
@@ -150,9 +127,7 @@ struct pt_regs {
 #define PF_IO_WORKER   0x00000010 /* include/linux/sched.h */
 #define PF_USER_WORKER 0x00004000 /* since 6.4 */
 #define PF_KTHREAD     0x00200000
-#define S_IFMT	       0170000
-#define S_IFSOCK       0140000
-#define RLIMIT_MEMLOCK 8
+#define SETSOCKOPT     54 /* __NR_setsockopt of x86-64 */
 #define CAP_IPC_LOCK   14
 #define TS_COMPAT      0x0002 /* arch/x86/include/asm/thread_info.h */
 

@@ -1543,16 +1543,15 @@ static __always_inline int is_refusal(__s64 ret)
 
 static __always_inline void refusal_limits(struct pl_refusal *r, struct task_struct *task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	__u32 caps = 0;
+	__u64 signal = peek64((__u64)task + layout.task_signal);
+	__u64 cred = peek64((__u64)task + layout.task_cred);
 
-	bpf_core_read(&caps, sizeof(caps), &cred->cap_effective);
-	r->privileged = (caps >> CAP_IPC_LOCK) & 1;
-	r->memlock = BPF_CORE_READ(task, signal, rlim[RLIMIT_MEMLOCK].rlim_cur);
+	r->privileged = (peek32(cred + layout.cred_caps) >> CAP_IPC_LOCK) & 1;
+	r->memlock = peek64(signal + layout.signal_memlock);
 	r->pinned = BPF_CORE_READ(task, mm, pinned_vm.counter);
 	r->locked = BPF_CORE_READ(task, mm, locked_vm);
-	if (bpf_core_field_exists(((struct user_struct *)0)->locked_vm))
-		r->user_locked = BPF_CORE_READ(cred, user, locked_vm.counter);
+	if (layout.user_locked)
+		r->user_locked = peek64(peek64(cred + layout.cred_user) + layout.user_locked);
 }
 
 /* Can it be a limit at all? */
@@ -1565,47 +1564,47 @@ static __always_inline int refusal_is_likely(const struct pl_refusal *r)
 	return r->error != EPERM || !r->memlock;
 }
 
-static __always_inline void refusal_owner(struct pl_refusal *r, struct task_struct *task,
-					  const struct call *c)
+/* The second argument of the current system call. */
+static __always_inline __u64 syscall_arg1(struct task_struct *task)
+{
+	return register_arg((struct pt_regs *)bpf_task_pt_regs(task), 1);
+}
+
+static __always_inline void refusal_owner(struct pl_refusal *r, struct task_struct *task, __u64 key)
 {
 	struct pl_owner *o = &r->owner;
 	struct pl_owner *known_owner;
+	__u32 syscall = PL_SYSCALLS;
 	struct file *file;
-	__u32 syscall;
-	__u64 key;
 
 	owner_process(o, task);
 	file = (struct file *)syscall_file(task, &syscall);
 	if (file)
 		owner_node(o, file);
-	if (file && (o->mode & S_IFMT) == S_IFSOCK) {
-		struct socket *sock = BPF_CORE_READ(file, private_data);
-
-		r->family = BPF_CORE_READ(sock, sk, __sk_common.skc_family);
-	}
-	key = c ? c->owner : 0;
+	if (syscall == SETSOCKOPT)
+		r->option_level = syscall_arg1(task);
 	known_owner = bpf_map_lookup_elem(&owners, &key);
 	if (known_owner)
 		o->site = known_owner->site;
 }
 
-static __always_inline void refusal_note(__u32 slot, const struct call *c, __s64 ret)
+/* Not inlined: each copy would cost libbpf the work of its relocations. */
+static __noinline int refusal_note(struct scratch *s, __u64 owner, __u64 pins, __s64 ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct scratch *s = scratch_of(slot);
 	struct pl_refusal *r, *before;
 	__u64 key;
 
 	if (!s)
-		return;
+		return 0;
 	r = &s->refusal;
 	__builtin_memset(r, 0, sizeof(*r));
 	r->error = -ret;
-	r->taken = c ? c->pins : 0;
+	r->taken = pins;
 	refusal_limits(r, task);
 	if (!refusal_is_likely(r))
-		return;
-	refusal_owner(r, task, c);
+		return 0;
+	refusal_owner(r, task, owner);
 	key = mix(mix(mix(mix(0, r->owner.tgid), r->owner.start_ns), r->owner.rdev),
 		  r->memlock ^ (__u64)r->error << 32);
 	before = bpf_map_lookup_elem(&refusals, &key);
@@ -1613,6 +1612,7 @@ static __always_inline void refusal_note(__u32 slot, const struct call *c, __s64
 	r->first_ns = before ? before->first_ns : r->last_ns;
 	r->count = before ? before->count + 1 : 1;
 	map_put(&refusals, &key, r, BPF_ANY);
+	return 0;
 }
 
 /* A system call returns that may have taken pins. */
@@ -1623,8 +1623,8 @@ static __always_inline int sys_exit(void *ctx, __u32 slot)
 	__u64 ret = 0;
 
 	bpf_get_func_ret(ctx, &ret);
-	if (armed && is_refusal(ret))
-		refusal_note(slot, c, ret);
+	if (armed && layout.signal_memlock && is_refusal(ret))
+		refusal_note(scratch_of(slot), c ? c->owner : 0, c ? c->pins : 0, ret);
 	if (!c)
 		return 0;
 	if (is_failure(ret))

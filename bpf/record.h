@@ -85,6 +85,16 @@ struct pl_layout {
 	__u8 node_shift;
 	__u8 node_bits;
 	__u32 movable_zone; /* 1 + ZONE_MOVABLE; 0: not known */
+	/*
+	 * Where a task's limits are: not by CO-RE, for which libbpf goes through the whole BTF once
+	 * for each further type.
+	 */
+	__u32 task_signal;
+	__u32 task_cred;
+	__u32 signal_memlock; /* 0: not known */
+	__u32 cred_user;
+	__u32 cred_caps;
+	__u32 user_locked; /* 0: not known */
 };
 
 /* What a folio belongs to, by its mapping. */
@@ -183,7 +193,7 @@ struct pl_refusal {
 	__u64 user_locked;     /* pages of all the user's processes: io_uring, AF_XDP, iommufd */
 	__s32 error;	       /* positive */
 	__u16 privileged;      /* CAP_IPC_LOCK: RLIMIT_MEMLOCK does not count */
-	__u16 family;	       /* of a socket; 0: none */
+	__u16 option_level;    /* of setsockopt(); 0: another call */
 	struct pl_owner owner; /* site 0: it took no pins; file_id is not filled */
 };
 

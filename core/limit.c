@@ -6,6 +6,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#ifndef SOL_XDP
+#define SOL_XDP 283 /* include/linux/socket.h */
+#endif
+
 const char *limit_name(enum limit_kind k)
 {
 	static const char *const names[] = {"RLIMIT_MEMLOCK", "dma_entry_limit"};
@@ -21,7 +25,7 @@ static uint64_t most(uint64_t a, uint64_t b)
 /* Nothing else of it answers ENOBUFS. */
 static bool is_af_xdp(const struct snap_refusal *r)
 {
-	return r->refusal.family == AF_XDP && r->refusal.error == ENOBUFS;
+	return r->refusal.option_level == SOL_XDP && r->refusal.error == ENOBUFS;
 }
 
 /*

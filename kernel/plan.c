@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <bpf/btf.h>
 
@@ -133,6 +134,23 @@ static void read_places(const struct btf *btf, struct pl_layout *l)
 		l->movable_zone = 1 + (uint32_t)movable;
 }
 
+/* Without them no limit that is hit is told, no more. */
+static void read_limits(const struct btf *btf, struct pl_layout *l)
+{
+	uint32_t limits;
+	const struct btfq_field fields[] = {
+		{"task_struct", "signal", &l->task_signal}, {"task_struct", "cred", &l->task_cred},
+		{"signal_struct", "rlim", &limits},	    {"cred", "user", &l->cred_user},
+		{"cred", "cap_effective", &l->cred_caps},
+	};
+	int size = btfq_size(btf, "rlimit");
+
+	if (size <= 0 || !btfq_fields(btf, fields, sizeof(fields) / sizeof(*fields)))
+		return;
+	l->signal_memlock = limits + RLIMIT_MEMLOCK * (uint32_t)size;
+	read_offset(btf, "user_struct", "locked_vm", &l->user_locked);
+}
+
 static int read_layout(const struct btf *btf, struct pl_layout *l)
 {
 	int size = btfq_size(btf, "page");
@@ -149,6 +167,7 @@ static int read_layout(const struct btf *btf, struct pl_layout *l)
 		return -ENOTSUP;
 	read_large_mapcount(btf, l);
 	read_places(btf, l);
+	read_limits(btf, l);
 	l->large_known = btfq_offset(btf, "folio", "_large_mapcount") >= 0;
 	l->page_size = (uint32_t)size;
 	l->head_bit = (uint32_t)head;

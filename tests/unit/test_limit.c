@@ -121,9 +121,9 @@ static void test_a_socket_of_af_xdp_without_buffers_has_hit_it(void **state)
 
 	r->owner.site = 0;
 	assert_false(judge(s, &l));
-	r->family = AF_INET;
+	r->option_level = SOL_SOCKET;
 	assert_false(judge(s, &l));
-	r->family = AF_XDP;
+	r->option_level = 283;
 	assert_true(judge(s, &l));
 	assert_true(l.certain);
 	assert_string_equal(l.driver, "af_xdp");
