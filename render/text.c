@@ -465,7 +465,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 
 		units_clean(l->driver, PL_SYM, b.driver, sizeof(b.driver));
 		render_driver(&b, driver, sizeof(driver));
-		fprintf(r->to, "  %serror 729%s %s leaks: %s %s, %s proved lost (%s, %s)\n",
+		fprintf(r->to, "  %serror 729%s %s leaks: %s %s, %s lost (%s, %s)\n",
 			paint(r, RENDER_RED), paint(r, RENDER_PLAIN), driver,
 			units_count((int64_t)l->pins, pins), l->plain ? "references" : "pins",
 			units_bytes((double)l->bytes, bytes), evidence_name(l->evidence),
