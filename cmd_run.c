@@ -324,6 +324,14 @@ static void on_references(void *ctx, const struct report_references *s)
 		snprintf(r->refusal, sizeof(r->refusal), "%s", s->reason);
 }
 
+static void on_limit(void *ctx, const struct report_limit *l)
+{
+	struct run *r = ctx;
+
+	if (may_tell(r))
+		r->to->limit(&r->render, l);
+}
+
 static const struct reporter gatekeeper = {
 	.sample = on_sample,
 	.suspicion = on_suspicion,
@@ -333,6 +341,7 @@ static const struct reporter gatekeeper = {
 	.loss = on_loss,
 	.summary = on_summary,
 	.references = on_references,
+	.limit = on_limit,
 };
 
 /* ---- tracking ------------------------------------------------------------------------- */
@@ -459,12 +468,14 @@ static void wait_for_releases(struct run *r)
 static void tell_holders(struct run *r)
 {
 	const struct ledger *l = monitor_ledger(r->session.conductor.monitor);
+	uint64_t memory = r->session.conductor.last.memory_total;
 	uint32_t told = 0;
 
 	for (size_t i = 0; i < l->nr_holdings && told < HOLDERS_SHOWN; i++) {
 		struct report_held h = {.now_ns = r->session.conductor.last.now_ns,
 					.holding = &l->holdings[i],
 					.rise = (int64_t)l->holdings[i].pins,
+					.share = severity_share(l->holdings[i].bytes, memory),
 					.remains = true};
 
 		if (!l->holdings[i].owner->owner.tree)

@@ -74,6 +74,10 @@ struct task_struct {
 
 struct mm_struct {
 	struct task_struct *owner; /* CONFIG_MEMCG */
+	struct {
+		long counter;
+	} pinned_vm;
+	unsigned long locked_vm;
 };
 
 struct module {
@@ -123,6 +127,8 @@ struct pt_regs {
 #define PF_IO_WORKER   0x00000010 /* include/linux/sched.h */
 #define PF_USER_WORKER 0x00004000 /* since 6.4 */
 #define PF_KTHREAD     0x00200000
+#define SETSOCKOPT     54 /* __NR_setsockopt of x86-64 */
+#define CAP_IPC_LOCK   14
 #define TS_COMPAT      0x0002 /* arch/x86/include/asm/thread_info.h */
 
 #endif

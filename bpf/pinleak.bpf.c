@@ -17,10 +17,14 @@
 #include "kernel.h"
 #include "record.h"
 
+#define EPERM	    1
 #define EINTR	    4
 #define E2BIG	    7
 #define EAGAIN	    11
+#define ENOMEM	    12
 #define EEXIST	    17
+#define ENOSPC	    28
+#define ENOBUFS	    105
 #define EINPROGRESS 115
 #define ERESTARTSYS 512 /* this and beyond never reach user space */
 
@@ -74,6 +78,7 @@ struct scratch {
 	struct pl_page page;
 	struct pl_owner owner;
 	struct pl_wrong wrong;
+	struct pl_refusal refusal;
 	struct walk walk;
 };
 
@@ -82,6 +87,7 @@ struct call {
 	__u64 id; /* time it began; the low 16 bits count its API calls */
 	__u64 owner;
 	__s64 net;   /* pins taken less pins dropped inside the API call */
+	__u64 pins;  /* taken by all API calls */
 	__u64 array; /* of a probed API call: what it fills */
 	__u32 in_api;
 	__u32 in_syscall;
@@ -190,6 +196,14 @@ struct {
 	__type(key, __u64);
 	__type(value, struct pl_failure);
 } failures SEC(".maps");
+
+/* The oldest go when it is full: it is information, no proof rests on it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u64);
+	__type(value, struct pl_refusal);
+} refusals SEC(".maps");
 
 struct unload_key {
 	char name[PL_MODNAME];
@@ -542,6 +556,12 @@ static __always_inline void owner_process(struct pl_owner *o, struct task_struct
 	bpf_probe_read_kernel_str(o->comm, sizeof(o->comm), leader->comm);
 }
 
+static __always_inline void owner_node(struct pl_owner *o, struct file *file)
+{
+	o->mode = BPF_CORE_READ(file, f_inode, i_mode);
+	o->rdev = BPF_CORE_READ(file, f_inode, i_rdev);
+}
+
 static __always_inline void owner_file(struct pl_owner *o, struct task_struct *task, __u32 *syscall)
 {
 	struct file *file = (struct file *)syscall_file(task, syscall);
@@ -549,8 +569,7 @@ static __always_inline void owner_file(struct pl_owner *o, struct task_struct *t
 	if (!file)
 		return;
 	o->file_id = file_id((__u64)file);
-	o->mode = BPF_CORE_READ(file, f_inode, i_mode);
-	o->rdev = BPF_CORE_READ(file, f_inode, i_rdev);
+	owner_node(o, file);
 }
 
 /* A worker pins on behalf of somebody: the mm's owner, where the kernel keeps it. */
@@ -617,8 +636,8 @@ static __always_inline __u64 owner_get(void *ctx, __u32 slot, __u32 *syscall)
 
 /* ---- calls -------------------------------------------------------------------------- */
 
-/* Numbers the call that is taking pins; 0 when its end will not be seen. */
-static __always_inline __u64 call_of_syscall(__u64 owner, __u32 syscall)
+/* Numbers the call that has taken so many pins; 0 when its end will not be seen. */
+static __always_inline __u64 call_of_syscall(__u64 owner, __u32 syscall, __u32 pins)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct call *known, fresh = {};
@@ -628,10 +647,12 @@ static __always_inline __u64 call_of_syscall(__u64 owner, __u32 syscall)
 	known = bpf_map_lookup_elem(&calls, &tid);
 	if (known) {
 		known->owner = owner;
+		known->pins += pins;
 		return known->id;
 	}
 	fresh.id = bpf_ktime_get_ns() << 16;
 	fresh.owner = owner;
+	fresh.pins = pins;
 	fresh.in_syscall = 1;
 	if (map_put(&calls, &tid, &fresh, BPF_ANY)) {
 		struct pl_owner *o = bpf_map_lookup_elem(&owners, &owner);
@@ -1248,7 +1269,7 @@ static __always_inline void api_light(void *ctx, __u32 slot, __u32 n)
 	bpf_loop(n, walk_step, &w, 0);
 	if (w->found) {
 		w->owner = owner_get(ctx, slot, &syscall);
-		w->call = call_of_syscall(w->owner, syscall);
+		w->call = call_of_syscall(w->owner, syscall, n);
 	}
 	w->seek = 0;
 	walk_run(w, n);
@@ -1265,7 +1286,7 @@ static __always_inline void api_light_folio(void *ctx, __u32 slot, __u32 refs)
 	if (!folio || !is_chosen(folio))
 		return;
 	owner = owner_get(ctx, slot, &syscall);
-	page_acquired(folio, refs, owner, call_of_syscall(owner, syscall), slot);
+	page_acquired(folio, refs, owner, call_of_syscall(owner, syscall, refs), slot);
 }
 
 /*
@@ -1281,6 +1302,8 @@ static __always_inline void api_deep(__s64 ret)
 		return;
 	if (c->in_api && ret <= 0 && c->net > 0)
 		call_failed(c->id, ret);
+	if (ret > 0)
+		c->pins += ret;
 	c->in_api = 0;
 	if (!c->in_syscall)
 		bpf_map_delete_elem(&calls, &tid);
@@ -1320,7 +1343,7 @@ static __always_inline struct call *call_enter(__u64 owner, __u32 syscall)
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct call *c, fresh = {};
 
-	call_of_syscall(owner, syscall);
+	call_of_syscall(owner, syscall, 0);
 	c = bpf_map_lookup_elem(&calls, &tid);
 	if (!c) {
 		fresh.id = bpf_ktime_get_ns() << 16;
@@ -1471,7 +1494,7 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 		call = c->id;
 	} else {
 		owner = owner_get(ctx, slot, &syscall);
-		call = call_of_syscall(owner, syscall);
+		call = call_of_syscall(owner, syscall, refs);
 	}
 	if (array) {
 		struct walk *w = walk_of(ctx, slot);
@@ -1509,16 +1532,101 @@ static __always_inline int release(void *ctx, __u32 slot)
 	return 0;
 }
 
-/* A system call that took pins returns. */
-static __always_inline int sys_exit(void *ctx)
+/*
+ * Limits of pinned memory answer so: RLIMIT_MEMLOCK with ENOMEM (io_uring, RDMA, VFIO), ENOBUFS
+ * (AF_XDP) or, when it is 0, EPERM (can_do_mlock()); VFIO's dma_entry_limit with ENOSPC.
+ */
+static __always_inline int is_refusal(__s64 ret)
+{
+	return ret == -ENOMEM || ret == -ENOBUFS || ret == -EPERM || ret == -ENOSPC;
+}
+
+static __always_inline void refusal_limits(struct pl_refusal *r, struct task_struct *task)
+{
+	__u64 signal = peek64((__u64)task + layout.task_signal);
+	__u64 cred = peek64((__u64)task + layout.task_cred);
+
+	r->privileged = (peek32(cred + layout.cred_caps) >> CAP_IPC_LOCK) & 1;
+	r->memlock = peek64(signal + layout.signal_memlock);
+	r->pinned = BPF_CORE_READ(task, mm, pinned_vm.counter);
+	r->locked = BPF_CORE_READ(task, mm, locked_vm);
+	if (layout.user_locked)
+		r->user_locked = peek64(peek64(cred + layout.cred_user) + layout.user_locked);
+}
+
+/* Can it be a limit at all? */
+static __always_inline int refusal_is_likely(const struct pl_refusal *r)
+{
+	if (r->error == ENOSPC)
+		return 1;
+	if (r->privileged || r->memlock == ~0ULL)
+		return 0;
+	return r->error != EPERM || !r->memlock;
+}
+
+/* The second argument of the current system call. */
+static __always_inline __u64 syscall_arg1(struct task_struct *task)
+{
+	return register_arg((struct pt_regs *)bpf_task_pt_regs(task), 1);
+}
+
+static __always_inline void refusal_owner(struct pl_refusal *r, struct task_struct *task, __u64 key)
+{
+	struct pl_owner *o = &r->owner;
+	struct pl_owner *known_owner;
+	__u32 syscall = PL_SYSCALLS;
+	struct file *file;
+
+	owner_process(o, task);
+	file = (struct file *)syscall_file(task, &syscall);
+	if (file)
+		owner_node(o, file);
+	if (syscall == SETSOCKOPT)
+		r->option_level = syscall_arg1(task);
+	known_owner = bpf_map_lookup_elem(&owners, &key);
+	if (known_owner)
+		o->site = known_owner->site;
+}
+
+/* Not inlined: each copy would cost libbpf the work of its relocations. */
+static __noinline int refusal_note(struct scratch *s, __u64 owner, __u64 pins, __s64 ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pl_refusal *r, *before;
+	__u64 key;
+
+	if (!s)
+		return 0;
+	r = &s->refusal;
+	__builtin_memset(r, 0, sizeof(*r));
+	r->error = -ret;
+	r->taken = pins;
+	refusal_limits(r, task);
+	if (!refusal_is_likely(r))
+		return 0;
+	refusal_owner(r, task, owner);
+	key = mix(mix(mix(mix(0, r->owner.tgid), r->owner.start_ns), r->owner.rdev),
+		  r->memlock ^ (__u64)r->error << 32);
+	before = bpf_map_lookup_elem(&refusals, &key);
+	r->last_ns = bpf_ktime_get_ns();
+	r->first_ns = before ? before->first_ns : r->last_ns;
+	r->count = before ? before->count + 1 : 1;
+	map_put(&refusals, &key, r, BPF_ANY);
+	return 0;
+}
+
+/* A system call returns that may have taken pins. */
+static __always_inline int sys_exit(void *ctx, __u32 slot)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct call *c = bpf_map_lookup_elem(&calls, &tid);
 	__u64 ret = 0;
 
+	bpf_get_func_ret(ctx, &ret);
+	if (armed && layout.signal_memlock && is_refusal(ret))
+		refusal_note(scratch_of(slot), c ? c->owner : 0, c ? c->pins : 0, ret);
 	if (!c)
 		return 0;
-	bpf_get_func_ret(ctx, &ret);
 	if (is_failure(ret))
 		call_failed(c->id & ~0xffffULL, ret);
 	bpf_map_delete_elem(&calls, &tid);
@@ -1551,14 +1659,13 @@ static __always_inline int sys_enter(void)
 	return 0;
 }
 
-#define sys_exit_slot(ctx, slot)  sys_exit(ctx)
 #define sys_enter_slot(ctx, slot) sys_enter()
 
 SLOTS8(PL_API_EXIT, "fexit", api_exit_, api_exit)
 SLOTS8(PL_API_ENTER, "fentry", api_enter_, api_enter)
 SLOTS8(PL_ACQUIRE, "fexit", acquire_, acquire)
 SLOTS8(PL_RELEASE, "fentry", release_, release)
-SLOTS8(PL_SYS_EXIT, "fexit", sys_exit_, sys_exit_slot)
+SLOTS8(PL_SYS_EXIT, "fexit", sys_exit_, sys_exit)
 SLOTS8(PL_SYS_ENTER, "fentry", sys_enter_, sys_enter_slot)
 
 /* ---- ends --------------------------------------------------------------------------- */
@@ -1717,6 +1824,17 @@ int process_freed(__u64 *ctx)
 
 /* ---- called by user space ----------------------------------------------------------- */
 
+/* Where the folio lies: page_zonenum() and page_to_nid(). It stays there. */
+static __always_inline void page_place(struct pl_page *p, __u64 folio)
+{
+	__u64 flags = peek64(folio + layout.flags);
+
+	if (!layout.zone_bits)
+		return;
+	p->node = (flags >> layout.node_shift) & ((1ULL << layout.node_bits) - 1);
+	p->zone = 1 + ((flags >> layout.zone_shift) & ((1ULL << layout.zone_bits) - 1));
+}
+
 /* What the folio's own numbers say now. References that seem to lack must do so every time. */
 static __always_inline void page_reread(struct pl_page *p, __u64 folio)
 {
@@ -1735,6 +1853,8 @@ static __always_inline void page_reread(struct pl_page *p, __u64 folio)
 	p->order = r.order;
 	p->pins = page_pins(p, &r);
 	p->wrong = lacks;
+	if (!p->zone)
+		page_place(p, folio);
 }
 
 /*

@@ -80,6 +80,21 @@ struct pl_layout {
 	__u32 lru_bit;	      /* bits of flags */
 	__u32 swapcache_bit;
 	__u32 swapbacked_bit;
+	__u8 zone_shift; /* where the flags keep zone and node */
+	__u8 zone_bits;	 /* 0: not known */
+	__u8 node_shift;
+	__u8 node_bits;
+	__u32 movable_zone; /* 1 + ZONE_MOVABLE; 0: not known */
+	/*
+	 * Where a task's limits are: not by CO-RE, for which libbpf goes through the whole BTF once
+	 * for each further type.
+	 */
+	__u32 task_signal;
+	__u32 task_cred;
+	__u32 signal_memlock; /* 0: not known */
+	__u32 cred_user;
+	__u32 cred_caps;
+	__u32 user_locked; /* 0: not known */
 };
 
 /* What a folio belongs to, by its mapping. */
@@ -123,10 +138,11 @@ struct pl_page {
 	__u8 whole; /* begun at level deep with no pin there: all its pins and releases are known */
 	__u8 untraced; /* a release was not kept in rel[] */
 	__u8 freed;    /* the folio was freed with `pins` pins */
-	__u8 pad[3];
-	__u32 held;  /* of a whole record: acquired less released */
-	__u32 wrong; /* references it lacks, see sweep_step(); as read by the last sweep */
-	__u32 over;  /* released beyond its count */
+	__u8 zone;     /* 1 + enum zone_type, from the first sweep on; 0: not known */
+	__u16 node;    /* of NUMA, when the zone is known */
+	__u32 held;    /* of a whole record: acquired less released */
+	__u32 wrong;   /* references it lacks, see sweep_step(); as read by the last sweep */
+	__u32 over;    /* released beyond its count */
 	struct pl_slot slot[PL_SLOTS];
 	struct pl_release rel[PL_RELS];
 };
@@ -160,6 +176,25 @@ struct pl_site {
 struct pl_failure {
 	__u64 ns;
 	__s64 ret;
+};
+
+/*
+ * A system call that failed as one does that hits a limit, and what the limits were then. The key
+ * is made of process, error, device and limit.
+ */
+struct pl_refusal {
+	__u64 first_ns;
+	__u64 last_ns;
+	__u64 count;
+	__u64 taken;	       /* pins that the last one had taken before it failed */
+	__u64 memlock;	       /* RLIMIT_MEMLOCK in bytes; ~0: none */
+	__u64 pinned;	       /* pages: VmPin of the process */
+	__u64 locked;	       /* pages: VmLck of the process */
+	__u64 user_locked;     /* pages of all the user's processes: io_uring, AF_XDP, iommufd */
+	__s32 error;	       /* positive */
+	__u16 privileged;      /* CAP_IPC_LOCK: RLIMIT_MEMLOCK does not count */
+	__u16 option_level;    /* of setsockopt(); 0: another call */
+	struct pl_owner owner; /* site 0: it took no pins; file_id is not filled */
 };
 
 /* What is known of releases of pins that were not there. */

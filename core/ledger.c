@@ -245,8 +245,26 @@ static void finding_add_release(struct finding *f, enum wrong_release kind, uint
 	f->releases[i].by = by;
 }
 
+static void finding_add_place(struct finding *f, const struct snapshot *s, const struct pl_page *p,
+			      uint64_t bytes)
+{
+	size_t i = 0;
+
+	if (p->zone && p->zone == s->movable_zone)
+		f->bytes_must_move += bytes;
+	while (p->zone && i < f->nr_nodes && f->nodes[i].node != p->node)
+		i++;
+	if (!p->zone || i == LEDGER_NODES) {
+		f->bytes_nowhere += bytes;
+		return;
+	}
+	if (i == f->nr_nodes)
+		f->nodes[f->nr_nodes++] = (struct finding_node){.node = p->node};
+	f->nodes[i].bytes += bytes;
+}
+
 static int hold(struct ledger *l, const struct snap_owner *o, const struct snap_site *site,
-		uint64_t pins)
+		uint64_t pins, uint64_t bytes)
 {
 	uint32_t at;
 	int err;
@@ -263,6 +281,7 @@ static int hold(struct ledger *l, const struct snap_owner *o, const struct snap_
 			return err;
 	}
 	l->holdings[at].pins += pins;
+	l->holdings[at].bytes += bytes;
 	return 0;
 }
 
@@ -393,6 +412,7 @@ static int book_guilt(struct ledger *l, const struct snapshot *s, const struct c
 		f->folios++;
 		f->bytes += bytes;
 		f->by_memory[p->memory <= PL_MEM_FILE ? p->memory : 0]++;
+		finding_add_place(f, s, p, bytes);
 	}
 	finding_add_site(f, c->site[i], pins, first ? bytes : 0);
 	finding_add_owner(f, c->owner[i]);
@@ -440,7 +460,8 @@ static int book_claim(struct ledger *l, const struct snapshot *s, const struct c
 		return book_guilt(l, s, c, i);
 	if (!c->owner[i] || c->proof.claim[i].guilty || !c->result.rest[i])
 		return 0;
-	return hold(l, c->owner[i], c->site[i], c->result.rest[i]);
+	return hold(l, c->owner[i], c->site[i], c->result.rest[i],
+		    (uint64_t)s->base_page << c->page->page.order);
 }
 
 static void book_torn(struct ledger *l, const struct snapshot *s, const struct pl_page *p)

@@ -12,6 +12,7 @@
 #define LEDGER_SITES	8
 #define LEDGER_OWNERS	16
 #define LEDGER_RELEASES 8
+#define LEDGER_NODES	16
 
 /*
  * Why a driver is accused; a greater value is stronger evidence that pins are leaked. Of those a
@@ -55,6 +56,11 @@ struct finding_site {
 	uint64_t bytes; /* made unmovable */
 };
 
+struct finding_node {
+	uint32_t node; /* of NUMA */
+	uint64_t bytes;
+};
+
 /* What one driver has leaked, proved page by page. */
 struct finding {
 	const struct blame *driver;
@@ -70,6 +76,10 @@ struct finding {
 	uint64_t folios;
 	uint64_t bytes;				 /* of the folios: what cannot be moved */
 	uint64_t by_memory[3];			 /* folios by enum pl_memory */
+	struct finding_node nodes[LEDGER_NODES]; /* where the bytes lie */
+	size_t nr_nodes;
+	uint64_t bytes_nowhere;	  /* of them: the node is not known, or one too many */
+	uint64_t bytes_must_move; /* of them: in a zone that must stay movable */
 	struct finding_site sites[LEDGER_SITES]; /* most pins first */
 	size_t nr_sites;
 	const struct snap_owner *owners[LEDGER_OWNERS];
@@ -82,6 +92,7 @@ struct holding {
 	const struct snap_owner *owner;
 	const struct snap_site *site; /* NULL: lost */
 	uint64_t pins;
+	uint64_t bytes; /* of the folios, which others may hold as well */
 };
 
 struct ledger {

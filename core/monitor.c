@@ -10,6 +10,7 @@
 
 #include "haste.h"
 #include "hoard.h"
+#include "forecast.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define PAGE	 4096 /* bytes, as a measure of memory */
@@ -35,8 +36,9 @@ struct accused {
 	uint64_t prior_pins; /* of trackings that have ended */
 	uint64_t prior_bytes;
 	uint64_t prior_wrong;
-	uint64_t first_ns;
-	uint64_t first_bytes;
+	uint64_t grown_ns;	  /* when something was added last */
+	enum severity severity;	  /* as last reported */
+	struct forecast forecast; /* of this tracking */
 };
 
 /* Tracking of plain references. */
@@ -90,6 +92,7 @@ struct monitor {
 	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
 	struct getters getters;
+	struct limits limits;
 	struct census_sum pinned; /* when tracking began */
 	bool pinned_known;
 	struct accused accused[DRIVERS_MAX];
@@ -103,13 +106,6 @@ const char *level_name(enum level l)
 	static const char *const names[] = {"counters", "light", "deep"};
 
 	return names[l];
-}
-
-const char *severity_name(enum severity s)
-{
-	static const char *const names[] = {"info", "warning", "critical"};
-
-	return names[s];
 }
 
 bool loss_any(const struct report_loss *loss)
@@ -260,8 +256,9 @@ static void retire(struct monitor *m, bool plain)
 		a->prior_pins += a->now_pins;
 		a->prior_bytes += a->now_bytes;
 		a->prior_wrong += a->now_wrong;
-		a->pins = a->now_pins = a->now_bytes = a->first_bytes = 0;
+		a->pins = a->now_pins = a->now_bytes = 0;
 		a->wrong = a->now_wrong = 0;
+		a->forecast = (struct forecast){0};
 	}
 }
 
@@ -419,23 +416,45 @@ static uint64_t unattributed(const struct monitor *m)
 	return rise > known ? (uint64_t)(rise - known) : 0;
 }
 
-static void forecast(const struct monitor *m, const struct accused *a, struct report_verdict *r)
+/* What is known of this driver at the last look. */
+static void look_at(struct monitor *m, struct accused *a, uint64_t pins, uint64_t bytes,
+		    uint64_t wrong)
 {
-	double seconds = (double)(m->last.now_ns - a->first_ns) / NS_PER_S;
-
-	r->rate = r->exhaustion = -1;
-	if (seconds < 1 || a->now_bytes <= a->first_bytes)
-		return;
-	r->rate = (double)(a->now_bytes - a->first_bytes) / seconds;
-	r->exhaustion = (double)m->last.memory_available / r->rate;
+	if (pins > a->now_pins || wrong > a->now_wrong)
+		a->grown_ns = m->last.now_ns;
+	a->now_pins = pins;
+	a->now_bytes = bytes;
+	a->now_wrong = wrong;
+	forecast_look(&a->forecast, m->last.now_ns, bytes, m->last.memory_available);
 }
 
-static enum severity severity_of(const struct monitor *m, const struct report_verdict *r,
-				 uint64_t bytes)
+/* A driver that goes on releasing what is not there is not at rest for having lost nothing. */
+static bool is_at_rest(const struct monitor *m, const struct accused *a)
 {
-	if (bytes * 10 >= m->last.memory_total || (r->exhaustion >= 0 && r->exhaustion < 24 * 3600))
-		return SEVERITY_CRITICAL;
-	return SEVERITY_WARNING;
+	return m->config.settle_ns && !a->now_wrong &&
+	       m->last.now_ns >= a->grown_ns + m->config.settle_ns;
+}
+
+/* What the driver's leak means for the machine. */
+static void weigh(const struct monitor *m, const struct accused *a, struct report_verdict *r)
+{
+	struct forecast_outlook o = forecast_tell(&a->forecast);
+	struct severity_case c = {.bytes = a->now_bytes,
+				  .memory_total = m->last.memory_total,
+				  .left_s = o.exhaustion.low,
+				  .at_rest = is_at_rest(m, a)};
+
+	r->rate = o.rate.likely;
+	r->rate_low = o.rate.low;
+	r->rate_high = o.rate.high;
+	r->exhaustion = o.exhaustion.likely;
+	r->exhaustion_low = o.exhaustion.low;
+	r->exhaustion_high = o.exhaustion.high;
+	r->share = severity_share(c.bytes, c.memory_total);
+	r->severity = severity_of(&c);
+	r->at_rest = c.at_rest;
+	r->pressure = pressure_since(&m->first.pressure, &m->last.pressure);
+	r->limits = &m->limits;
 }
 
 static struct accused *accused_of(struct monitor *m, const struct blame *driver, bool plain)
@@ -471,9 +490,9 @@ static void accuse(struct monitor *m, struct accused *a, const struct finding *f
 		.update = a->evidence && f->evidence <= a->evidence,
 	};
 
-	forecast(m, a, &r);
-	r.severity = severity_of(m, &r, f->bytes);
+	weigh(m, a, &r);
 	m->to->verdict(m->ctx, &r);
+	a->severity = r.severity;
 	a->pins = f->pins;
 	a->wrong = finding_wrong(f);
 	if (f->evidence > a->evidence)
@@ -517,15 +536,20 @@ static bool has_doubled(uint64_t now, uint64_t told)
 	return now && now >= 2 * told;
 }
 
-/* A verdict is told again when it has doubled, has stronger evidence, or tracking ends. */
-static bool is_news(const struct accused *a, const struct finding *f, bool last)
+/* A verdict is told again when it has doubled, has become graver, or tracking ends. */
+static bool is_news(const struct monitor *m, const struct accused *a, const struct finding *f,
+		    bool last)
 {
 	uint64_t wrong = finding_wrong(f);
+	struct report_verdict now;
 
 	if (f->evidence > a->evidence || has_doubled(f->pins, a->pins) ||
 	    has_doubled(wrong, a->wrong))
 		return true;
-	return last && (f->pins != a->pins || wrong != a->wrong);
+	weigh(m, a, &now);
+	if (now.severity > a->severity)
+		return true;
+	return last && (f->pins != a->pins || wrong != a->wrong || now.severity != a->severity);
 }
 
 static const struct finding *finding_of(const struct ledger *l, const struct accused *a)
@@ -550,8 +574,7 @@ static void judge(struct monitor *m, bool last)
 {
 	for (uint32_t i = 0; i < m->nr_accused; i++)
 		if (!m->accused[i].plain && !finding_of(&m->ledger, &m->accused[i])) /* released */
-			m->accused[i].now_pins = m->accused[i].now_bytes = m->accused[i].now_wrong =
-				0;
+			look_at(m, &m->accused[i], 0, 0, 0);
 	for (size_t i = 0; i < m->ledger.nr_findings; i++) {
 		struct finding *f = &m->ledger.findings[i];
 		struct accused *a;
@@ -562,16 +585,10 @@ static void judge(struct monitor *m, bool last)
 		a = accused_of(m, f->driver, false);
 		if (!a)
 			continue;
-		if (!a->first_bytes) {
-			a->first_ns = m->last.now_ns;
-			a->first_bytes = f->bytes;
-		}
-		if (f->pins > a->now_pins || finding_wrong(f) > a->now_wrong)
+		look_at(m, a, f->pins, f->bytes, finding_wrong(f));
+		if (a->grown_ns == m->last.now_ns)
 			note_news(m);
-		a->now_pins = f->pins;
-		a->now_bytes = f->bytes;
-		a->now_wrong = finding_wrong(f);
-		if (is_news(a, f, last))
+		if (is_news(m, a, f, last))
 			accuse(m, a, f);
 	}
 }
@@ -592,7 +609,9 @@ static void watch_hoards(struct monitor *m)
 	for (size_t i = 0; i < nr; i++) {
 		struct report_held r = {.now_ns = m->last.now_ns,
 					.holding = news[i].holding,
-					.rise = news[i].rise};
+					.rise = news[i].rise,
+					.share = severity_share(news[i].holding->bytes,
+								m->last.memory_total)};
 
 		m->to->held(m->ctx, &r);
 	}
@@ -617,6 +636,23 @@ static void tell_losses(struct monitor *m, bool last)
 		return;
 	m->told_loss = sum;
 	m->to->loss(m->ctx, &r);
+}
+
+/* ---- limits that were hit --------------------------------------------------------------- */
+
+static void tell_limits(struct monitor *m, const struct snapshot *books)
+{
+	struct limit hit;
+	struct report_limit r = {.now_ns = m->last.now_ns, .limit = &hit};
+
+	for (size_t i = 0; i < books->nr_refusals; i++) {
+		const struct snap_refusal *f = &books->refusals[i];
+
+		if (m->config.tree_only && !f->refusal.owner.tree)
+			continue;
+		if (limit_judge(books, f, &hit) && limits_take(&m->limits, &hit))
+			m->to->limit(m->ctx, &r);
+	}
 }
 
 /* ---- one step ------------------------------------------------------------------------- */
@@ -731,6 +767,7 @@ static int track(struct monitor *m, const struct snapshot *books, const struct b
 	m->sample_rate = books->sample_rate;
 	memcpy(m->stats, books->stats, sizeof(m->stats));
 	m->missed_runs = books->missed_runs;
+	tell_limits(m, books);
 	judge(m, false);
 	watch_hoards(m);
 	tell_losses(m, false);
@@ -917,9 +954,9 @@ static void accuse_plain(struct monitor *m, struct accused *a, const struct find
 				   .update = a->evidence && f->evidence <= a->evidence,
 				   .plain = true};
 
-	forecast(m, a, &r);
-	r.severity = severity_of(m, &r, f->bytes);
+	weigh(m, a, &r);
 	m->to->verdict(m->ctx, &r);
+	a->severity = r.severity;
 	a->pins = f->pins;
 	if (f->evidence > a->evidence)
 		a->evidence = f->evidence;
@@ -931,22 +968,17 @@ static void judge_plain(struct monitor *m, bool last)
 
 	for (uint32_t i = 0; i < m->nr_accused; i++)
 		if (m->accused[i].plain && !finding_of(l, &m->accused[i]))
-			m->accused[i].now_pins = m->accused[i].now_bytes = 0;
+			look_at(m, &m->accused[i], 0, 0, 0);
 	for (size_t i = 0; i < l->nr_findings; i++) {
 		const struct finding *f = &l->findings[i];
 		struct accused *a = f->pins ? accused_of(m, f->driver, true) : NULL;
 
 		if (!a)
 			continue;
-		if (!a->first_bytes) {
-			a->first_ns = m->last.now_ns;
-			a->first_bytes = f->bytes;
-		}
-		if (f->pins > a->now_pins)
+		look_at(m, a, f->pins, f->bytes, 0);
+		if (a->grown_ns == m->last.now_ns)
 			m->getters.calm = 0;
-		a->now_pins = f->pins;
-		a->now_bytes = f->bytes;
-		if (is_news(a, f, last))
+		if (is_news(m, a, f, last))
 			accuse_plain(m, a, f);
 	}
 }
@@ -981,6 +1013,7 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		.pinned = m->pinned_known ? &m->pinned : NULL,
 		.loss = m->tracked ? &loss : NULL,
 		.ledger = m->books_open ? &m->ledger : NULL,
+		.pressure = pressure_since(&m->first.pressure, &m->last.pressure),
 	};
 
 	if (m->books_open) {
@@ -997,7 +1030,9 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 					     .evidence = a->evidence,
 					     .wrong = a->prior_wrong + a->now_wrong,
 					     .pins = a->prior_pins + a->now_pins,
-					     .bytes = a->prior_bytes + a->now_bytes};
+					     .bytes = a->prior_bytes + a->now_bytes,
+					     .severity = a->severity};
+		leak->share = severity_share(leak->bytes, m->last.memory_total);
 		*(a->plain ? &r.leaked_references : &r.leaked_pins) += leak->pins;
 		r.leaked_bytes += leak->bytes;
 	}

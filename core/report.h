@@ -8,12 +8,12 @@
 
 #include "census.h"
 #include "ledger.h"
+#include "limit.h"
+#include "pressure.h"
+#include "severity.h"
 
 enum level { LEVEL_COUNTERS, LEVEL_LIGHT, LEVEL_DEEP };
 const char *level_name(enum level l);
-
-enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
-const char *severity_name(enum severity s);
 
 /* One reading of the kernel's counters, in pins, and of memory, in bytes. */
 struct sample {
@@ -25,6 +25,7 @@ struct sample {
 	bool exact;    /* per-processor remainders were collected just before */
 	uint64_t memory_total;
 	uint64_t memory_available;
+	struct pressure pressure;
 };
 
 /* How far the books of the tracking agree with the kernel's counters, since it began. */
@@ -63,16 +64,28 @@ struct report_verdict {
 	uint64_t now_ns;
 	const struct finding *finding;
 	enum severity severity;
-	double rate;	   /* bytes a second; negative: not known yet */
-	double exhaustion; /* seconds until memory runs out; negative: not known */
+	double share;		    /* of all memory, that is lost; negative: not known */
+	double rate;		    /* bytes a second; negative: not known yet */
+	double rate_low, rate_high; /* where it lies; negative: not known */
+	double exhaustion;	    /* seconds until memory runs out; negative: not known */
+	double exhaustion_low;	    /* negative: not known */
+	double exhaustion_high;	    /* negative: not known, maybe never */
 	enum level level;
 	uint32_t sample_rate;
-	uint64_t missed;       /* pins acquired that no hook saw */
-	uint64_t unattributed; /* pins the counters know and the ledger does not */
-	int64_t before;	       /* rise of the counters from the first sample to tracking */
-	bool incomplete;       /* something was lost: there may be more */
-	bool update;	       /* of a verdict given before; the evidence is the same */
-	bool plain;	       /* the finding's pins are plain references, no pins */
+	uint64_t missed;	     /* pins acquired that no hook saw */
+	uint64_t unattributed;	     /* pins the counters know and the ledger does not */
+	int64_t before;		     /* rise of the counters from the first sample to tracking */
+	bool incomplete;	     /* something was lost: there may be more */
+	bool update;		     /* of a verdict given before; the evidence is the same */
+	bool plain;		     /* the finding's pins are plain references, no pins */
+	bool at_rest;		     /* nothing has been added for the settle time */
+	struct pressure pressure;    /* counted since the watch began */
+	const struct limits *limits; /* those that were hit through the driver are to be listed */
+};
+
+struct report_limit {
+	uint64_t now_ns;
+	const struct limit *limit;
 };
 
 /* Tracking of get_user_pages() goes on or off. */
@@ -87,6 +100,7 @@ struct report_held {
 	uint64_t now_ns;
 	const struct holding *holding;
 	int64_t rise; /* pins, since it was first seen */
+	double share; /* of all memory, that it holds; negative: not known */
 	bool remains; /* it is what a run has left, which need not grow */
 };
 
@@ -105,8 +119,10 @@ struct report_leak {
 	enum evidence evidence;
 	uint64_t pins;
 	uint64_t bytes;
-	uint64_t wrong; /* releases */
-	bool plain;	/* pins are plain references, no pins */
+	uint64_t wrong;		/* releases */
+	bool plain;		/* pins are plain references, no pins */
+	enum severity severity; /* as last told */
+	double share;		/* of all memory, that is lost; negative: not known */
 };
 
 struct report_summary {
@@ -122,6 +138,7 @@ struct report_summary {
 	uint64_t leaked_bytes;
 	enum level highest;
 	bool tracking_failed;		 /* wanted and not to be had */
+	struct pressure pressure;	 /* counted since the watch began */
 	const struct census_sum *pinned; /* when tracking began last; NULL: not looked */
 	const struct report_loss *loss;	 /* NULL: never tracked */
 	const struct ledger *ledger;	 /* NULL: not tracking now */
@@ -137,6 +154,7 @@ struct reporter {
 	void (*loss)(void *ctx, const struct report_loss *r);
 	void (*summary)(void *ctx, const struct report_summary *r);
 	void (*references)(void *ctx, const struct report_references *r);
+	void (*limit)(void *ctx, const struct report_limit *r);
 };
 
 /* Is anything lost at all, so that there may be more than is shown? */

@@ -61,6 +61,13 @@ struct snap_wrong {
 	struct snap_owner by;
 };
 
+/* A call that failed, perhaps for a limit. */
+struct snap_refusal {
+	struct pl_refusal refusal;
+	struct snap_owner by;
+	uint64_t dma_entries; /* dma_entry_limit of vfio_iommu_type1; 0: not known */
+};
+
 struct snap_unload {
 	char module[PL_MODNAME];
 	struct pl_unload unload;
@@ -80,6 +87,8 @@ struct snapshot {
 	size_t nr_unloads;
 	struct snap_wrong *wrongs;
 	size_t nr_wrongs;
+	struct snap_refusal *refusals;
+	size_t nr_refusals;
 	const struct modgraph *modules;
 	struct map64 owner_at;	 /* key -> place in owners */
 	struct map64 site_at;	 /* key -> place in sites */
@@ -88,6 +97,7 @@ struct snapshot {
 	uint64_t missed_runs; /* program runs the kernel skipped (recursion) */
 	uint32_t sample_rate; /* 1 in so many folios is recorded */
 	uint32_t base_page;   /* bytes */
+	uint8_t movable_zone; /* as pl_page.zone; 0: not known */
 };
 
 #endif

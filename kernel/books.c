@@ -19,6 +19,8 @@
 #define IDLE_NS	    10000000000ULL /* an owner or file end unused for so long may go */
 #define MODULES_MAX (1 << 20)	   /* bytes of /proc/modules */
 
+#define DMA_ENTRY_LIMIT "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit"
+
 /* A device node, as sysfs named it: asked once, an owner may have thousands of siblings. */
 struct device {
 	char node[sizeof(((struct snap_owner *)0)->node)];
@@ -63,6 +65,7 @@ static const struct {
 	[BOOK_FAILURES] = {"failures", 8, sizeof(struct pl_failure)},
 	[BOOK_UNLOADS] = {"unloads", PL_MODNAME, sizeof(struct pl_unload)},
 	[BOOK_FILE_ENDS] = {"file_ends", 8, 8},
+	[BOOK_REFUSALS] = {"refusals", 8, sizeof(struct pl_refusal)},
 };
 
 typedef int (*entry_fn)(struct books *b, const void *key, const void *value);
@@ -244,6 +247,24 @@ static int take_wrong(struct books *b, const void *key, const void *value)
 	return err ? err : process_end(b, w->by.key, &w->by.owner, &w->by.dead_ns);
 }
 
+/* The name of a device says whose limit it may be. */
+static int take_refusal(struct books *b, const void *key, const void *value)
+{
+	struct snap_refusal *r = array_add(&b->refusals);
+	char line[32];
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->refusal = *(const struct pl_refusal *)value;
+	memcpy(&r->by.key, key, sizeof(r->by.key));
+	r->by.owner = r->refusal.owner;
+	if (r->refusal.error == ENOSPC && sysfs_line(DMA_ENTRY_LIMIT, line, sizeof(line)))
+		r->dma_entries = strtoull(line, NULL, 10);
+	err = name_device(b, &r->by);
+	return err ? err : process_end(b, r->by.key, &r->by.owner, &r->by.dead_ns);
+}
+
 /* ---- sites ---------------------------------------------------------------------------- */
 
 /* A function may pin in two places: a reader sees the same path twice and wonders. */
@@ -298,6 +319,7 @@ static int take_wrong_sites(struct books *b, const struct pl_wrong *w)
 
 static int take_sites(struct books *b)
 {
+	const struct snap_refusal *refusals = b->refusals.items;
 	const struct snap_wrong *wrongs = b->wrongs.items;
 	const struct snap_owner *owners = b->owners.items;
 	const struct snap_page *pages = b->pages.items;
@@ -310,6 +332,8 @@ static int take_sites(struct books *b)
 			err = take_site(b, pages[i].page.rel[k].site);
 	for (size_t i = 0; i < b->wrongs.nr && !err; i++)
 		err = take_wrong_sites(b, &wrongs[i].wrong);
+	for (size_t i = 0; i < b->refusals.nr && !err; i++)
+		err = take_site(b, refusals[i].refusal.owner.site);
 	return err;
 }
 
@@ -377,6 +401,7 @@ static int read_modules(struct books *b)
 static void clear_books(struct books *b)
 {
 	b->pages.nr = b->owners.nr = b->failures.nr = b->unloads.nr = b->wrongs.nr = 0;
+	b->refusals.nr = 0;
 	map64_clear(&b->used);
 	map64_clear(&b->used_more);
 	map64_clear(&b->s.owner_at);
@@ -399,6 +424,8 @@ static void bind_books(struct books *b)
 	s->nr_unloads = b->unloads.nr;
 	s->wrongs = b->wrongs.items;
 	s->nr_wrongs = b->wrongs.nr;
+	s->refusals = b->refusals.items;
+	s->nr_refusals = b->refusals.nr;
 	s->modules = &b->modules;
 	s->base_page = (uint32_t)sysconf(_SC_PAGESIZE);
 }
@@ -414,6 +441,8 @@ static int read_maps(struct books *b)
 	if (!err)
 		err = each_entry(b, BOOK_WRONGS, take_wrong);
 	if (!err)
+		err = each_entry(b, BOOK_REFUSALS, take_refusal);
+	if (!err)
 		err = take_sites(b);
 	if (!err)
 		err = each_entry(b, BOOK_FAILURES, take_failure);
@@ -427,6 +456,7 @@ static int read_programs(struct books *b)
 {
 	b->s.missed_runs = programs_missed(b->programs);
 	b->s.sample_rate = b->programs->skel->bss->sample_mask + 1;
+	b->s.movable_zone = (uint8_t)b->programs->skel->rodata->layout.movable_zone;
 	return programs_stats(b->programs, b->s.stats);
 }
 
@@ -474,6 +504,7 @@ void books_open(struct books *b, struct programs *programs)
 	b->failures.size = sizeof(struct snap_failure);
 	b->unloads.size = sizeof(struct snap_unload);
 	b->wrongs.size = sizeof(struct snap_wrong);
+	b->refusals.size = sizeof(struct snap_refusal);
 	b->sites.size = sizeof(struct snap_site *);
 	b->devices.size = sizeof(struct device);
 }
@@ -521,6 +552,7 @@ void books_close(struct books *b)
 	free(b->failures.items);
 	free(b->unloads.items);
 	free(b->wrongs.items);
+	free(b->refusals.items);
 	free(b->sites.items);
 	free(b->devices.items);
 }

@@ -25,6 +25,7 @@ enum book {
 	BOOK_FAILURES,
 	BOOK_UNLOADS,
 	BOOK_FILE_ENDS,
+	BOOK_REFUSALS,
 	BOOKS,
 };
 
@@ -33,7 +34,7 @@ struct books {
 	int maps[BOOKS];	   /* descriptors */
 	uint32_t watcher;	   /* the process whose books they are; 0: this one */
 	struct snapshot s;
-	struct array pages, owners, failures, unloads, wrongs, sites, devices;
+	struct array pages, owners, failures, unloads, wrongs, refusals, sites, devices;
 	struct map64 device_at; /* device number, and 1 << 32 for a block device -> its place */
 	struct modgraph modules;
 	struct map64 dead;	/* owner -> ms after `born` when first seen gone */

@@ -241,3 +241,29 @@ bool btfq_enumerator(const struct btf *btf, const char *name, uint64_t *value)
 	}
 	return false;
 }
+
+static uint8_t bits_for(uint64_t values)
+{
+	uint8_t bits = 0;
+
+	while (bits < 63 && (1ULL << bits) < values)
+		bits++;
+	return bits;
+}
+
+/* How many nodes there can be is told by the length of a zonelist. */
+bool btfq_places(const struct btf *btf, struct btfq_places *out)
+{
+	int list = btfq_size(btf, "zonelist"), ref = btfq_size(btf, "zoneref");
+	uint64_t zones, nodes;
+
+	if (list <= 0 || ref <= 0 || !btfq_enumerator(btf, "__MAX_NR_ZONES", &zones) || !zones ||
+	    zones > 16 || list < ref)
+		return false;
+	nodes = ((uint64_t)list / (uint64_t)ref - 1) / zones;
+	out->zone_bits = bits_for(zones);
+	out->node_bits = bits_for(nodes);
+	out->node_shift = (uint8_t)(64 - out->node_bits);
+	out->zone_shift = (uint8_t)(out->node_shift - out->zone_bits);
+	return nodes > 0 && out->node_bits <= 16 && out->zone_bits;
+}

@@ -46,6 +46,18 @@ struct btfq_field {
 };
 bool btfq_fields(const struct btf *btf, const struct btfq_field *fields, size_t nr);
 
+/*
+ * Where the flags of a struct page keep zone and node, for page_zonenum() and page_to_nid(): bits
+ * whose number only the build knows. With vmemmap no section number comes first
+ * (include/linux/page-flags-layout.h): nodes are at the top, zones beneath. False when BTF does not
+ * tell.
+ */
+struct btfq_places {
+	uint8_t zone_shift, zone_bits;
+	uint8_t node_shift, node_bits;
+};
+bool btfq_places(const struct btf *btf, struct btfq_places *out);
+
 /* sizeof(struct type), or -1. */
 int btfq_size(const struct btf *btf, const char *type);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <bpf/btf.h>
 
@@ -117,6 +118,39 @@ static void read_large_mapcount(const struct btf *btf, struct pl_layout *l)
 		read_offset(btf, "folio", "_total_mapcount", &l->large_mapcount); /* until 6.1 */
 }
 
+/* Without it the bytes of a finding have no place, no more. */
+static void read_places(const struct btf *btf, struct pl_layout *l)
+{
+	struct btfq_places p;
+	uint64_t movable;
+
+	if (!btfq_places(btf, &p))
+		return;
+	l->zone_shift = p.zone_shift;
+	l->zone_bits = p.zone_bits;
+	l->node_shift = p.node_shift;
+	l->node_bits = p.node_bits;
+	if (btfq_enumerator(btf, "ZONE_MOVABLE", &movable))
+		l->movable_zone = 1 + (uint32_t)movable;
+}
+
+/* Without them no limit that is hit is told, no more. */
+static void read_limits(const struct btf *btf, struct pl_layout *l)
+{
+	uint32_t limits;
+	const struct btfq_field fields[] = {
+		{"task_struct", "signal", &l->task_signal}, {"task_struct", "cred", &l->task_cred},
+		{"signal_struct", "rlim", &limits},	    {"cred", "user", &l->cred_user},
+		{"cred", "cap_effective", &l->cred_caps},
+	};
+	int size = btfq_size(btf, "rlimit");
+
+	if (size <= 0 || !btfq_fields(btf, fields, sizeof(fields) / sizeof(*fields)))
+		return;
+	l->signal_memlock = limits + RLIMIT_MEMLOCK * (uint32_t)size;
+	read_offset(btf, "user_struct", "locked_vm", &l->user_locked);
+}
+
 static int read_layout(const struct btf *btf, struct pl_layout *l)
 {
 	int size = btfq_size(btf, "page");
@@ -132,6 +166,8 @@ static int read_layout(const struct btf *btf, struct pl_layout *l)
 	    !btfq_enumerator(btf, "PG_head", &head) || head > 63)
 		return -ENOTSUP;
 	read_large_mapcount(btf, l);
+	read_places(btf, l);
+	read_limits(btf, l);
 	l->large_known = btfq_offset(btf, "folio", "_large_mapcount") >= 0;
 	l->page_size = (uint32_t)size;
 	l->head_bit = (uint32_t)head;

@@ -16,36 +16,6 @@
 
 /* ---- what the layout of the running kernel is ------------------------------------------- */
 
-static uint32_t bits_for(uint64_t values)
-{
-	uint32_t bits = 0;
-
-	while ((1ULL << bits) < values)
-		bits++;
-	return bits;
-}
-
-/*
- * page_to_nid() and page_zonenum() take bits whose number only the build knows. With vmemmap no
- * section number comes first (include/linux/page-flags-layout.h): nodes are at the top, zones
- * beneath. How many nodes there can be is told by the length of a zonelist.
- */
-static bool read_places(struct scan *s)
-{
-	const struct btf *btf = s->memory->btf;
-	int list = btfq_size(btf, "zonelist"), ref = btfq_size(btf, "zoneref");
-	uint64_t zones, nodes;
-
-	if (list <= 0 || ref <= 0 || !btfq_enumerator(btf, "__MAX_NR_ZONES", &zones) || !zones)
-		return false;
-	nodes = ((uint64_t)list / (uint64_t)ref - 1) / zones;
-	s->zone_bits = bits_for(zones);
-	s->node_bits = bits_for(nodes);
-	s->node_shift = 64 - s->node_bits;
-	s->zone_shift = s->node_shift - s->zone_bits;
-	return nodes > 0;
-}
-
 static bool member(const struct scan *s, const char *name, uint32_t *out)
 {
 	int at = btfq_offset(s->memory->btf, "folio", name);
@@ -73,7 +43,7 @@ int scan_open(struct scan *s, struct memory *m)
 	uint64_t bit;
 
 	*s = (struct scan){.memory = m};
-	if (!read_places(s) || !member(s, "index", &s->index) ||
+	if (!btfq_places(m->btf, &s->places) || !member(s, "index", &s->index) ||
 	    !btfq_enumerator(m->btf, "PG_swapbacked", &bit))
 		return memory_fail(m, -ENOTSUP, "the BTF does not describe struct folio");
 	s->swapbacked_bit = (uint32_t)bit;
@@ -144,8 +114,10 @@ static void decode_small(const struct pl_scan_layout *l, const struct pl_found *
 static void decode_flags(const struct scan *s, const struct pl_scan_layout *l, uint64_t flags,
 			 struct folio *out)
 {
-	out->node = (uint16_t)(flags >> s->node_shift & ((1ULL << s->node_bits) - 1));
-	out->zone = (uint8_t)(flags >> s->zone_shift & ((1ULL << s->zone_bits) - 1));
+	const struct btfq_places *p = &s->places;
+
+	out->node = (uint16_t)(flags >> p->node_shift & ((1ULL << p->node_bits) - 1));
+	out->zone = (uint8_t)(flags >> p->zone_shift & ((1ULL << p->zone_bits) - 1));
 	out->lru = flags >> l->lru_bit & 1;
 	out->swapbacked = flags >> s->swapbacked_bit & 1;
 	out->swapcache = flags >> l->swapcache_bit & 1 && out->swapbacked;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "../core/folio.h"
+#include "btfq.h"
 #include "memory.h"
 
 struct scan {
@@ -14,7 +15,7 @@ struct scan {
 	uint64_t looked; /* page frames by the last walk */
 	uint64_t holes;	 /* page frames without a struct page, or offline */
 	/* read once, from BTF */
-	uint32_t node_shift, node_bits, zone_shift, zone_bits;
+	struct btfq_places places;
 	uint32_t index, memcg, large_mapcount, hugetlb_dtor, page_type;
 	uint32_t swapbacked_bit;
 	uint64_t hugetlb_type; /* value of page_type's top byte, or of the destructor */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* The kernel's own count of pins, and its memory. */
+/* The kernel's own count of pins, its memory, and what the lack of it costs. */
 #ifndef PINLEAK_KERNEL_VMSTAT_H
 #define PINLEAK_KERNEL_VMSTAT_H
 

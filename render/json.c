@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../core/errors.h"
+#include "../core/forecast.h"
 #include "../core/gate.h"
 #include "../core/units.h"
 
@@ -37,6 +38,42 @@ json_t *json_text_or_null(const char *s)
 static json_t *number_or_null(double n)
 {
 	return n < 0 ? json_null() : json_real(n);
+}
+
+/* null when not even the low end is known. */
+static json_t *interval_or_null(double low, double high)
+{
+	return low < 0 ? json_null() : json_pack("[o, o]", json_real(low), number_or_null(high));
+}
+
+/* Counted since the watch began; null for what the kernel does not tell. */
+static json_t *pressure_object(const struct pressure *p)
+{
+	const struct {
+		const char *name;
+		uint64_t n;
+		bool known;
+	} counts[] = {
+		{"compact_stalls", p->compact_stalls, p->counted},
+		{"compact_fails", p->compact_fails, p->counted},
+		{"compact_successes", p->compact_successes, p->counted},
+		{"alloc_stalls", p->alloc_stalls, p->counted},
+		{"some_us", p->some_us, p->psi},
+		{"full_us", p->full_us, p->psi},
+		{"unevictable_bytes", p->unevictable, true},
+		{"movable_zone_bytes", p->movable, true},
+		{"cma_total_bytes", p->cma_total, true},
+		{"cma_free_bytes", p->cma_free, true},
+	};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+		json_object_set_new(o, counts[i].name,
+				    counts[i].known ? json_integer((json_int_t)counts[i].n)
+						    : json_null());
+	json_object_set_new(o, "some_avg10", number_or_null(p->psi ? p->some_avg10 / 100.0 : -1));
+	json_object_set_new(o, "full_avg10", number_or_null(p->psi ? p->full_avg10 / 100.0 : -1));
+	return o;
 }
 
 json_t *json_error(uint32_t code)
@@ -203,6 +240,74 @@ static json_t *objects_array(const struct finding *f)
 	return a;
 }
 
+static json_t *count_or_null(uint64_t n)
+{
+	return n == LIMIT_UNKNOWN ? json_null() : json_integer((json_int_t)n);
+}
+
+static void fill_limit(json_t *o, const struct limit *l)
+{
+	char node[300];
+
+	json_object_set_new(o, "limit", json_string(limit_name(l->kind)));
+	json_object_set_new(o, "errno", json_string(strerrorname_np(l->error)));
+	json_object_set_new(o, "value", count_or_null(l->value));
+	json_object_set_new(o, "used", count_or_null(l->used));
+	json_object_set_new(o, "taken_bytes", json_integer((json_int_t)l->taken));
+	json_object_set_new(o, "count", json_integer((json_int_t)l->count));
+	json_object_set_new(o, "certain", json_boolean(l->certain));
+	json_object_set_new(o, "process", process_object(&l->by));
+	json_object_set_new(o, "driver", json_text_or_null(l->driver));
+	json_object_set_new(o, "device",
+			    render_node(&l->by, node, sizeof(node)) ? json_string(node)
+								    : json_null());
+}
+
+static json_t *limits_array(const struct report_verdict *v)
+{
+	json_t *a = json_array(), *o;
+	const struct limit *l;
+
+	for (uint32_t i = 0; (l = limits_of(v->limits, v->finding->driver->driver, i)); i++) {
+		o = json_object();
+		fill_limit(o, l);
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *nodes_array(const struct finding *f)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < f->nr_nodes; i++)
+		json_array_append_new(a,
+				      json_pack("{s:I, s:I}", "node", (json_int_t)f->nodes[i].node,
+						"bytes", (json_int_t)f->nodes[i].bytes));
+	return a;
+}
+
+/* What the leak means for the machine. */
+static void fill_meaning(json_t *o, const struct report_verdict *v)
+{
+	json_object_set_new(o, "memory_share", number_or_null(v->share));
+	json_object_set_new(o, "at_rest", json_boolean(v->at_rest));
+	json_object_set_new(o, "rate_bytes_per_s", number_or_null(v->rate));
+	json_object_set_new(o, "rate_interval_bytes_per_s",
+			    interval_or_null(v->rate_low, v->rate_high));
+	json_object_set_new(o, "exhaustion_s", number_or_null(v->exhaustion));
+	json_object_set_new(o, "exhaustion_interval_s",
+			    interval_or_null(v->exhaustion_low, v->exhaustion_high));
+	json_object_set_new(o, "confidence", json_real(FORECAST_CONFIDENCE));
+	json_object_set_new(o, "nodes", nodes_array(v->finding));
+	json_object_set_new(o, "unplaced_bytes",
+			    json_integer((json_int_t)v->finding->bytes_nowhere));
+	json_object_set_new(o, "must_move_bytes",
+			    json_integer((json_int_t)v->finding->bytes_must_move));
+	json_object_set_new(o, "pressure", pressure_object(&v->pressure));
+	json_object_set_new(o, "limits", limits_array(v));
+}
+
 static void on_verdict(void *ctx, const struct report_verdict *v)
 {
 	const struct render *r = ctx;
@@ -220,8 +325,7 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 	json_object_set_new(o, "pages", json_integer((json_int_t)f->folios));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)f->bytes));
 	json_object_set_new(o, "wrong_releases", json_integer((json_int_t)finding_wrong(f)));
-	json_object_set_new(o, "rate_bytes_per_s", number_or_null(v->rate));
-	json_object_set_new(o, "exhaustion_s", number_or_null(v->exhaustion));
+	fill_meaning(o, v);
 	json_object_set_new(o, "sites", sites_array(f));
 	json_object_set_new(o, "releases", releases_array(f));
 	json_object_set_new(o, "processes", processes_array(f));
@@ -253,6 +357,8 @@ static void on_held(void *ctx, const struct report_held *h)
 								      : json_null());
 	json_object_set_new(o, "pins", json_integer((json_int_t)k->pins));
 	json_object_set_new(o, "rise", json_integer(h->rise));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)k->bytes));
+	json_object_set_new(o, "memory_share", number_or_null(h->share));
 	json_object_set_new(o, "stack", k->site ? stack_array(&k->site->site) : json_array());
 	json_put(r, o);
 }
@@ -319,14 +425,16 @@ static json_t *leaks_array(const struct report_summary *s)
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {
 		const struct report_leak *l = &s->leaks[i];
 
-		json_array_append_new(a, json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I}", "driver",
-						   json_text_or_null(l->driver), "kind",
+		json_array_append_new(a, json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:o}",
+						   "driver", json_text_or_null(l->driver), "kind",
 						   blame_kind_name(l->kind), "evidence",
 						   evidence_name(l->evidence), "pins",
 						   l->plain ? 0 : (json_int_t)l->pins, "references",
 						   l->plain ? (json_int_t)l->pins : 0, "bytes",
 						   (json_int_t)l->bytes, "wrong_releases",
-						   (json_int_t)l->wrong));
+						   (json_int_t)l->wrong, "severity",
+						   severity_name(l->severity), "memory_share",
+						   number_or_null(l->share)));
 	}
 	return a;
 }
@@ -360,6 +468,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 					      (json_int_t)s->ledger->torn, "wrong_releases",
 					      (json_int_t)s->ledger->wrong, "unclear_releases",
 					      (json_int_t)s->ledger->unclear));
+	json_object_set_new(o, "pressure", pressure_object(&s->pressure));
 	json_object_set_new(o, "pinned_at_start", s->pinned ? json_sum(s->pinned) : json_null());
 	loss = s->loss ? json_object() : json_null();
 	if (s->loss)
@@ -379,6 +488,15 @@ static void on_references(void *ctx, const struct report_references *s)
 	json_put(r, o);
 }
 
+static void on_limit(void *ctx, const struct report_limit *l)
+{
+	const struct render *r = ctx;
+	json_t *o = json_event(r, "limit", l->now_ns);
+
+	fill_limit(o, l->limit);
+	json_put(r, o);
+}
+
 const struct reporter json_reporter = {
 	.sample = on_sample,
 	.suspicion = on_suspicion,
@@ -388,6 +506,7 @@ const struct reporter json_reporter = {
 	.loss = on_loss,
 	.summary = on_summary,
 	.references = on_references,
+	.limit = on_limit,
 };
 
 /* ---- the end of a run ----------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 
 #define PROCESSES 3 /* shown of a verdict */
 #define PATHS	  2
+#define NODES	  4
 #define INDENT	  11 /* of a second line: below the first one's text */
 
 static const char *paint(const struct render *r, const char *sequence)
@@ -165,10 +166,90 @@ static void put_proof(const struct render *r, const struct report_verdict *v)
 		fprintf(r->to, "           INCOMPLETE: something was lost; there may be more\n");
 }
 
+/* What is to be expected; the intervals in brackets, as soon as they are known. */
+static void put_outlook(const struct render *r, const struct report_verdict *v)
+{
+	char likely[UNITS_ROOM], low[UNITS_ROOM], high[UNITS_ROOM];
+
+	if (v->rate <= 0)
+		return;
+	fprintf(r->to, "  rate     %s a second", units_bytes(v->rate, likely));
+	if (v->rate_low >= 0)
+		fprintf(r->to, " (%s to %s)", units_bytes(v->rate_low, low),
+			units_bytes(v->rate_high, high));
+	fprintf(r->to, "\n");
+	if (v->exhaustion < 0)
+		return;
+	fprintf(r->to, "  left     memory runs out in %s", units_seconds(v->exhaustion, likely));
+	if (v->exhaustion_low >= 0)
+		fprintf(r->to, " (%s to %s)", units_seconds(v->exhaustion_low, low),
+			v->exhaustion_high < 0 ? "never" : units_seconds(v->exhaustion_high, high));
+	fprintf(r->to, "\n");
+}
+
+/* Only what says something: a machine of one node has no choice. */
+static void put_places(const struct render *r, const struct finding *f)
+{
+	char bytes[UNITS_ROOM];
+
+	if (f->nr_nodes > 1) {
+		fprintf(r->to, "  where    ");
+		for (size_t i = 0; i < f->nr_nodes && i < NODES; i++)
+			fprintf(r->to, "%snode %u: %s", i ? ", " : "", f->nodes[i].node,
+				units_bytes((double)f->nodes[i].bytes, bytes));
+		fprintf(r->to, "%s\n", f->nr_nodes > NODES ? ", and more" : "");
+	}
+	if (f->bytes_must_move)
+		fprintf(r->to, "  movable  %s lie in a zone that must stay movable\n",
+			units_bytes((double)f->bytes_must_move, bytes));
+}
+
+/* Since the watch began; of PSI the last 10 s. */
+static void put_pressure(const struct render *r, const struct pressure *p)
+{
+	char fails[UNITS_ROOM], stalls[UNITS_ROOM], waits[UNITS_ROOM];
+
+	if (p->counted)
+		fprintf(r->to, "  pressure %s of %s compactions failed, %s stalls",
+			units_count((int64_t)p->compact_fails, fails),
+			units_count((int64_t)p->compact_stalls, stalls),
+			units_count((int64_t)p->alloc_stalls, waits));
+	else
+		fprintf(r->to, "  pressure compactions unknown");
+	if (p->psi)
+		fprintf(r->to, ", PSI %.2f %%\n", p->some_avg10 / 100.0);
+	else
+		fprintf(r->to, ", PSI unknown\n");
+}
+
+/* "RLIMIT_MEMLOCK is 8.0 MiB, 4.0 MiB were in use and the call took 5.0 MiB" */
+static void put_limit(const struct render *r, const struct limit *l)
+{
+	char value[UNITS_ROOM], used[UNITS_ROOM], taken[UNITS_ROOM];
+
+	if (l->kind == LIMIT_DMA_ENTRIES && l->value != LIMIT_UNKNOWN)
+		fprintf(r->to, "  limit    %s of vfio_iommu_type1 is %s\n", limit_name(l->kind),
+			units_count((int64_t)l->value, value));
+	else if (l->kind == LIMIT_DMA_ENTRIES)
+		fprintf(r->to, "  limit    %s of vfio_iommu_type1\n", limit_name(l->kind));
+	else
+		fprintf(r->to, "  limit    %s is %s; %s in use, the call took %s\n",
+			limit_name(l->kind), units_bytes((double)l->value, value),
+			units_bytes((double)l->used, used), units_bytes((double)l->taken, taken));
+}
+
+/* Limits that were hit through this driver: what it has leaked may count against them. */
+static void put_limits(const struct render *r, const struct report_verdict *v)
+{
+	const struct limit *l;
+
+	for (uint32_t i = 0; (l = limits_of(v->limits, v->finding->driver->driver, i)); i++)
+		put_limit(r, l);
+}
+
 static void put_loss_of_memory(const struct render *r, const struct report_verdict *v)
 {
-	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM], rate[UNITS_ROOM];
-	char left[UNITS_ROOM];
+	char pins[UNITS_ROOM], folios[UNITS_ROOM], bytes[UNITS_ROOM];
 
 	if (v->finding->pins)
 		fprintf(r->to, "  leaked   %s %s on %s folios: %s cannot be moved or freed\n",
@@ -176,9 +257,10 @@ static void put_loss_of_memory(const struct render *r, const struct report_verdi
 			v->plain ? "plain references" : "pins",
 			units_count((int64_t)v->finding->folios, folios),
 			units_bytes((double)v->finding->bytes, bytes));
-	if (v->rate > 0)
-		fprintf(r->to, "  rate     %s a second; memory lasts another %s\n",
-			units_bytes(v->rate, rate), units_seconds(v->exhaustion, left));
+	put_places(r, v->finding);
+	put_outlook(r, v);
+	put_pressure(r, &v->pressure);
+	put_limits(r, v);
 }
 
 static void put_processes(const struct render *r, const struct finding *f)
@@ -220,23 +302,22 @@ static void put_releases(const struct render *r, const struct finding *f)
 	}
 }
 
-/* A verdict that has grown: what is new of it, on two lines. */
+/* A verdict that was given before: what is new of it. */
 static void put_update(const struct render *r, const struct report_verdict *v)
 {
-	char driver[128], pins[UNITS_ROOM], bytes[UNITS_ROOM], rate[UNITS_ROOM], left[UNITS_ROOM];
+	char driver[128], pins[UNITS_ROOM], bytes[UNITS_ROOM];
 
 	render_driver(v->finding->driver, driver, sizeof(driver));
-	fprintf(r->to, "%serror 729%s goes on: %s, %s\n           now %s pins, %s lost",
-		paint(r, RENDER_RED), paint(r, RENDER_PLAIN), driver,
-		evidence_name(v->finding->evidence), units_count((int64_t)v->finding->pins, pins),
+	fprintf(r->to, "%serror 729%s %s: %s, %s, %s\n           now %s pins, %s lost",
+		paint(r, RENDER_RED), paint(r, RENDER_PLAIN), v->at_rest ? "rests" : "goes on",
+		driver, evidence_name(v->finding->evidence), severity_name(v->severity),
+		units_count((int64_t)v->finding->pins, pins),
 		units_bytes((double)v->finding->bytes, bytes));
 	if (finding_wrong(v->finding))
 		fprintf(r->to, ", %s wrong releases",
 			units_count((int64_t)finding_wrong(v->finding), pins));
-	if (v->rate > 0)
-		fprintf(r->to, "; %s a second, memory lasts %s", units_bytes(v->rate, rate),
-			units_seconds(v->exhaustion, left));
 	fprintf(r->to, "\n");
+	put_outlook(r, v);
 }
 
 static void put_verdict(const struct render *r, const struct report_verdict *v)
@@ -381,6 +462,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 		units_seconds(s->seconds, length), s->rise > 0 ? "+" : "",
 		units_count(s->rise, rise), s->suspicions, s->suspicions == 1 ? "" : "s",
 		level_name(s->highest));
+	put_pressure(r, &s->pressure);
 	if (s->loss)
 		put_books(r, s);
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {
@@ -389,10 +471,11 @@ static void on_summary(void *ctx, const struct report_summary *s)
 
 		units_clean(l->driver, PL_SYM, b.driver, sizeof(b.driver));
 		render_driver(&b, driver, sizeof(driver));
-		fprintf(r->to, "  %serror 729%s %s leaks: %s %s, %s proved lost (%s)\n",
+		fprintf(r->to, "  %serror 729%s %s leaks: %s %s, %s lost (%s, %s)\n",
 			paint(r, RENDER_RED), paint(r, RENDER_PLAIN), driver,
 			units_count((int64_t)l->pins, pins), l->plain ? "references" : "pins",
-			units_bytes((double)l->bytes, bytes), evidence_name(l->evidence));
+			units_bytes((double)l->bytes, bytes), evidence_name(l->evidence),
+			severity_name(l->severity));
 		if (l->wrong)
 			fprintf(r->to, "            %s wrong releases\n",
 				units_count((int64_t)l->wrong, pins));
@@ -400,6 +483,22 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	if (!s->nr_leaks)
 		fprintf(r->to, "  no driver was found to leak%s\n",
 			s->tracking_failed ? ", but tracking could not be switched on" : "");
+	fflush(r->to);
+}
+
+static void on_limit(void *ctx, const struct report_limit *l)
+{
+	const struct render *r = ctx;
+
+	stamp(r, l->now_ns);
+	fprintf(r->to, "%slimit:%s a call failed with %s, %s\n", paint(r, YELLOW),
+		paint(r, RENDER_PLAIN), strerrorname_np(l->limit->error),
+		l->limit->certain ? "for a limit was hit" : "perhaps for a limit");
+	put_limit(r, l->limit);
+	put_process(r, &l->limit->by);
+	put_device(r, &l->limit->by);
+	if (l->limit->driver[0])
+		fprintf(r->to, "  through  %.50s. No driver is accused.\n", l->limit->driver);
 	fflush(r->to);
 }
 
@@ -422,4 +521,5 @@ const struct reporter text_reporter = {
 	.loss = on_loss,
 	.summary = on_summary,
 	.references = on_references,
+	.limit = on_limit,
 };

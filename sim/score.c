@@ -277,7 +277,7 @@ static double factor(double a, double b)
 	return a > b ? a / b : b / a;
 }
 
-static void add_forecast(struct foresight *sum, const struct forecast *f)
+static void add_forecast(struct foresight *sum, const struct foretold *f)
 {
 	sum->rate_error[sum->nr] = factor(f->rate, f->true_rate);
 	sum->gone_error[sum->nr++] =

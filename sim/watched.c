@@ -2,6 +2,7 @@
 #include "watched.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -94,21 +95,24 @@ static void on_state(void *ctx, const struct report_state *r)
 }
 
 /* The verdict's 90 % intervals. */
-static void take_intervals(const struct report_verdict *r, struct forecast *f)
+static void take_intervals(const struct report_verdict *r, struct foretold *f)
 {
-	(void)r;
-	f->rate_low = f->rate_high = f->gone_low = f->gone_high = -1;
+	f->rate_low = r->rate_low;
+	f->rate_high = r->rate_high;
+	f->gone_low = r->exhaustion_low;
+	f->gone_high =
+		r->exhaustion_low >= 0 && r->exhaustion_high < 0 ? INFINITY : r->exhaustion_high;
 }
 
 static void note_forecast(struct watcher *w, const struct report_verdict *r)
 {
 	struct outcome *out = w->out;
-	struct forecast *f;
+	struct foretold *f;
 
 	if (r->rate < 0 || w->truth.bytes_s <= 0 || out->nr_forecasts == FORECASTS_MAX)
 		return;
 	f = &out->forecast[out->nr_forecasts++];
-	*f = (struct forecast){
+	*f = (struct foretold){
 		.seconds = since(w, w->truth.since_ns),
 		.rate = r->rate,
 		.gone = r->exhaustion,
@@ -178,8 +182,15 @@ static void on_references(void *ctx, const struct report_references *r)
 	say(ctx, "references: %s", r->reason);
 }
 
-static const struct reporter listener = {on_sample, on_suspicion, on_state,   on_verdict,
-					 on_held,   on_loss,	  on_summary, on_references};
+static void on_limit(void *ctx, const struct report_limit *r)
+{
+	(void)r;
+	say(ctx, "limit");
+}
+
+static const struct reporter listener = {on_sample,  on_suspicion,  on_state,
+					 on_verdict, on_held,	    on_loss,
+					 on_summary, on_references, on_limit};
 
 /* ---- a run ---------------------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 #define ACCUSED_MAX   8
 
 /* A rate and what follows from it, as told, and as it was. Negative: not known. */
-struct forecast {
+struct foretold {
 	double seconds; /* since the leak began */
 	double rate, rate_low, rate_high;
 	double gone, gone_low, gone_high;
@@ -35,7 +35,7 @@ struct outcome {
 	double lost_then; /* share of the memory, when it was found */
 	double lost;	  /* at the end */
 	uint32_t nr_forecasts;
-	struct forecast forecast[FORECASTS_MAX];
+	struct foretold forecast[FORECASTS_MAX];
 };
 
 struct watch_plan {

@@ -89,6 +89,8 @@ static const struct field page_fields[] = {
 	NUMBER(struct snap_page, page.whole),
 	NUMBER(struct snap_page, page.untraced),
 	NUMBER(struct snap_page, page.freed),
+	NUMBER(struct snap_page, page.zone),
+	NUMBER(struct snap_page, page.node),
 	NUMBER(struct snap_page, page.held),
 	NUMBER(struct snap_page, page.wrong),
 	NUMBER(struct snap_page, page.over),
@@ -172,6 +174,24 @@ static const struct field wrong_fields[] = {
 };
 const struct table wrong_table = TABLE(struct snap_wrong, wrong_fields);
 
+static const struct field refusal_fields[] = {
+	NUMBER(struct snap_refusal, refusal.first_ns),
+	NUMBER(struct snap_refusal, refusal.last_ns),
+	NUMBER(struct snap_refusal, refusal.count),
+	SUM(struct snap_refusal, refusal.taken),
+	NUMBER(struct snap_refusal, refusal.memlock),
+	NUMBER(struct snap_refusal, refusal.pinned),
+	NUMBER(struct snap_refusal, refusal.locked),
+	NUMBER(struct snap_refusal, refusal.user_locked),
+	SIGNED(struct snap_refusal, refusal.error),
+	NUMBER(struct snap_refusal, refusal.privileged),
+	NUMBER(struct snap_refusal, refusal.option_level),
+	RECORD(struct snap_refusal, refusal.owner, &pl_owner_table),
+	RECORD(struct snap_refusal, by, &owner_table),
+	NUMBER(struct snap_refusal, dma_entries),
+};
+const struct table refusal_table = TABLE(struct snap_refusal, refusal_fields);
+
 static const struct field module_fields[] = {
 	TEXT(struct modgraph_module, name),
 	SIGNED(struct modgraph_module, refcount),
@@ -185,14 +205,31 @@ static const struct field snapshot_fields[] = {
 	SUM(struct snapshot, missed_runs),
 	LIMITED(struct snapshot, sample_rate, RATE_MAX),
 	LIMITED(struct snapshot, base_page, PAGE_MAX),
+	NUMBER(struct snapshot, movable_zone),
 };
 const struct table snapshot_table = TABLE(struct snapshot, snapshot_fields);
 
+static const struct field pressure_fields[] = {
+	BOOL(struct pressure, counted),	     SUM(struct pressure, compact_stalls),
+	SUM(struct pressure, compact_fails), SUM(struct pressure, compact_successes),
+	SUM(struct pressure, alloc_stalls),  BOOL(struct pressure, psi),
+	NUMBER(struct pressure, some_avg10), NUMBER(struct pressure, full_avg10),
+	SUM(struct pressure, some_us),	     SUM(struct pressure, full_us),
+	SUM(struct pressure, unevictable),   SUM(struct pressure, cma_total),
+	SUM(struct pressure, cma_free),	     SUM(struct pressure, movable),
+};
+static const struct table pressure_table = TABLE(struct pressure, pressure_fields);
+
 static const struct field sample_fields[] = {
-	TIME(struct sample, now_ns),	  PINS(struct sample, acquired),
-	PINS(struct sample, released),	  PINS(struct sample, below),
-	NUMBER(struct sample, lag),	  BOOL(struct sample, exact),
-	SUM(struct sample, memory_total), SUM(struct sample, memory_available),
+	TIME(struct sample, now_ns),
+	PINS(struct sample, acquired),
+	PINS(struct sample, released),
+	PINS(struct sample, below),
+	NUMBER(struct sample, lag),
+	BOOL(struct sample, exact),
+	SUM(struct sample, memory_total),
+	SUM(struct sample, memory_available),
+	RECORD(struct sample, pressure, &pressure_table),
 };
 static const struct table sample_table = TABLE(struct sample, sample_fields);
 

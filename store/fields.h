@@ -64,7 +64,7 @@ struct recording_end {
 
 /* Arrays of a snapshot; of a module `users` is the length of its text. */
 extern const struct table page_table, owner_table, site_table, failure_table, unload_table,
-	wrong_table, module_table;
+	wrong_table, refusal_table, module_table;
 /* Of a snapshot what is no array, of a look what are no books. */
 extern const struct table snapshot_table, look_table, level_table, references_table, header_table,
 	end_table;

@@ -25,6 +25,7 @@ static const struct {
 	[ROWS_FAILURES] = {&failure_table, offsetof(struct snap_failure, call)},
 	[ROWS_UNLOADS] = {&unload_table, offsetof(struct snap_unload, unload.ns)},
 	[ROWS_WRONGS] = {&wrong_table, offsetof(struct snap_wrong, by.key)},
+	[ROWS_REFUSALS] = {&refusal_table, offsetof(struct snap_refusal, refusal.first_ns)},
 	[ROWS_MODULES] = {&module_table, offsetof(struct modgraph_module, name)},
 };
 
@@ -310,6 +311,8 @@ int mirror_put(struct mirror *m, struct sink *s, const struct snapshot *books)
 		err = put_rows(m, s, ROWS_UNLOADS, books->unloads, books->nr_unloads);
 	if (!err)
 		err = put_rows(m, s, ROWS_WRONGS, books->wrongs, books->nr_wrongs);
+	if (!err)
+		err = put_rows(m, s, ROWS_REFUSALS, books->refusals, books->nr_refusals);
 	return err ? err : put_modules(m, s, books->modules);
 }
 
@@ -550,6 +553,8 @@ static int hand_out(struct mirror *m)
 	out->nr_unloads = before[ROWS_UNLOADS].nr;
 	out->wrongs = (struct snap_wrong *)before[ROWS_WRONGS].items;
 	out->nr_wrongs = before[ROWS_WRONGS].nr;
+	out->refusals = (struct snap_refusal *)before[ROWS_REFUSALS].items;
+	out->nr_refusals = before[ROWS_REFUSALS].nr;
 	out->modules = &m->graph;
 	return err;
 }

@@ -55,7 +55,9 @@ def test_a_leak_is_noticed_tracked_proved_and_tracking_goes_off_again():
     assert v["proof"]["unattributed"] == 0 and v["proof"]["missed"] == 0, v["proof"]
     assert w.summary["leaks"] == [{"driver": "leaky", "kind": "module", "evidence": "orphaned",
                                    "pins": v["pins"], "references": 0, "bytes": v["bytes"],
-                                   "wrong_releases": 0}], w.summary
+                                   "wrong_releases": 0, "severity": "info",
+                                   "memory_share": v["memory_share"]}], w.summary
+    assert v["at_rest"] and v["severity"] == "info", "8 pages a call, and no call any more"
     assert outstanding() - pins_before == leaked() - before == w.summary["rise"]
 
 

@@ -70,6 +70,7 @@ struct books *books_create(void)
 				 .failures = b->failures,
 				 .unloads = b->unloads,
 				 .wrongs = b->wrongs,
+				 .refusals = b->refusals,
 				 .modules = &b->modules,
 				 .sample_rate = 1,
 				 .base_page = 4096};
@@ -219,6 +220,18 @@ void books_failure(struct books *b, uint64_t call, uint64_t ns_ago)
 	b->failures[at] = (struct snap_failure){.call = call,
 						.failure = {.ns = b->s.now_ns - ns_ago, .ret = -5}};
 	put(&b->s.failure_at, call, at);
+}
+
+struct pl_refusal *books_refusal(struct books *b, const struct snap_owner *o, int error,
+				 uint64_t taken)
+{
+	struct snap_refusal *r = &b->refusals[b->s.nr_refusals++];
+
+	assert_true(b->s.nr_refusals <= BOOKS_REFUSALS);
+	*r = (struct snap_refusal){.by = *o};
+	r->refusal = (struct pl_refusal){
+		.count = 1, .error = error, .taken = taken, .memlock = 8 << 20, .owner = o->owner};
+	return &r->refusal;
 }
 
 void books_unload(struct books *b, const char *module, uint64_t ns_ago)

@@ -45,6 +45,7 @@ uint64_t random_cases(uint64_t usual);
 #define BOOKS_FAILURES 8
 #define BOOKS_UNLOADS  4
 #define BOOKS_WRONGS   16
+#define BOOKS_REFUSALS 32
 
 /* A snapshot that is filled by the functions below; what they return stays where it is. */
 struct books {
@@ -57,6 +58,7 @@ struct books {
 	struct snap_failure failures[BOOKS_FAILURES];
 	struct snap_unload unloads[BOOKS_UNLOADS];
 	struct snap_wrong wrongs[BOOKS_WRONGS];
+	struct snap_refusal refusals[BOOKS_REFUSALS];
 };
 
 /* At BOOKS_NOW, pages of 4 KiB, each folio recorded, no module loaded. */
@@ -98,6 +100,10 @@ void wrong_claim(struct pl_wrong *w, const struct snap_site *site, uint32_t refs
 void wrong_release(struct pl_wrong *w, const struct snap_site *site, uint32_t refs);
 
 void books_failure(struct books *b, uint64_t call, uint64_t ns_ago);
+/* A call of the owner failed, that had taken so many pins; 8 MiB may be locked. */
+struct pl_refusal *books_refusal(struct books *b, const struct snap_owner *o, int error,
+				 uint64_t taken);
+
 void books_unload(struct books *b, const char *module, uint64_t ns_ago);
 
 /* The record was lost: the key leads nowhere. */

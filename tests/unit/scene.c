@@ -78,8 +78,17 @@ static void on_references(void *ctx, const struct report_references *r)
 	rec->last_references = *r;
 }
 
-static const struct reporter recorder = {on_sample, on_suspicion, on_state,   on_verdict,
-					 on_held,   on_loss,	  on_summary, on_references};
+static void on_limit(void *ctx, const struct report_limit *r)
+{
+	struct record *rec = ctx;
+
+	rec->limits++;
+	rec->limit = *r->limit;
+}
+
+static const struct reporter recorder = {on_sample,  on_suspicion,  on_state,
+					 on_verdict, on_held,	    on_loss,
+					 on_summary, on_references, on_limit};
 
 /* ---- the scene ------------------------------------------------------------------------ */
 

@@ -23,6 +23,8 @@ struct record {
 	struct report_loss loss;
 	uint32_t references;
 	struct report_references last_references;
+	uint32_t limits;
+	struct limit limit;
 	struct report_summary summary;
 	struct report_leak leaks[4];
 	char leak_names[4][PL_SYM];

@@ -273,6 +273,83 @@ static void test_each_evaluation_starts_anew(void **state)
 	assert_int_equal(t->l.pins, 0);
 }
 
+/* A folio that is leaked, on a node and in a zone (1 + its number; 0: not known). */
+static void leak_on(struct trial *t, uint16_t node, uint8_t zone, uint8_t order)
+{
+	struct pl_page *p = books_pin(t->b, t->owner, 1);
+
+	p->node = node;
+	p->zone = zone;
+	p->order = order;
+}
+
+static void test_bytes_are_counted_by_node(void **state)
+{
+	struct trial *t = *state;
+	const struct finding *f;
+
+	orphan(t, t->owner, SEC(10));
+	leak_on(t, 1, 3, 0);
+	leak_on(t, 0, 3, 9);
+	leak_on(t, 1, 3, 1);
+	f = accused(t);
+	assert_int_equal(f->nr_nodes, 2);
+	assert_int_equal(f->nodes[0].node, 1);
+	assert_int_equal(f->nodes[0].bytes, 3 * 4096);
+	assert_int_equal(f->nodes[1].node, 0);
+	assert_int_equal(f->nodes[1].bytes, 512 * 4096);
+	assert_int_equal(f->bytes_nowhere, 0);
+}
+
+static void test_bytes_whose_node_is_not_known_are_counted_as_such(void **state)
+{
+	struct trial *t = *state;
+	const struct finding *f;
+
+	orphan(t, t->owner, SEC(10));
+	leak_on(t, 7, 0, 0);
+	f = accused(t);
+	assert_int_equal(f->nr_nodes, 0);
+	assert_int_equal(f->bytes_nowhere, 4096);
+}
+
+static void test_more_nodes_than_fit_are_counted_together(void **state)
+{
+	struct trial *t = *state;
+	const struct finding *f;
+
+	orphan(t, t->owner, SEC(10));
+	for (uint16_t i = 0; i < LEDGER_NODES + 3; i++)
+		leak_on(t, i, 1, 0);
+	f = accused(t);
+	assert_int_equal(f->nr_nodes, LEDGER_NODES);
+	assert_int_equal(f->bytes_nowhere, 3 * 4096);
+}
+
+static void test_bytes_in_a_movable_zone_must_move(void **state)
+{
+	struct trial *t = *state;
+
+	orphan(t, t->owner, SEC(10));
+	leak_on(t, 0, 4, 9);
+	leak_on(t, 0, 3, 0);
+	assert_int_equal(accused(t)->bytes_must_move, 0); /* which one it is is not known */
+	t->b->s.movable_zone = 4;
+	assert_int_equal(accused(t)->bytes_must_move, 512 * 4096);
+}
+
+static void test_the_bytes_of_a_holder_are_those_of_its_folios(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 3)->order = 9;
+	books_pin(t->b, t->owner, 1);
+	evaluate(t);
+	assert_int_equal(t->l.nr_holdings, 1);
+	assert_int_equal(t->l.holdings[0].pins, 4);
+	assert_int_equal(t->l.holdings[0].bytes, 513 * 4096);
+}
+
 static void test_evidence_and_causes_have_names(void **state)
 {
 	(void)state;
@@ -306,6 +383,11 @@ int main(void)
 		TRIAL(test_nobody_holds_more_than_the_folio_has),
 		TRIAL(test_many_findings_and_holders_fit),
 		TRIAL(test_each_evaluation_starts_anew),
+		TRIAL(test_bytes_are_counted_by_node),
+		TRIAL(test_bytes_whose_node_is_not_known_are_counted_as_such),
+		TRIAL(test_more_nodes_than_fit_are_counted_together),
+		TRIAL(test_bytes_in_a_movable_zone_must_move),
+		TRIAL(test_the_bytes_of_a_holder_are_those_of_its_folios),
 		TRIAL(test_evidence_and_causes_have_names),
 	};
 

@@ -291,9 +291,14 @@ static void ignore_references(void *ctx, const struct report_references *r)
 	(void)ctx, (void)r;
 }
 
-static const struct reporter nobody = {ignore_sample,  ignore_suspicion, ignore_state,
-				       ignore_verdict, ignore_held,	 ignore_loss,
-				       ignore_summary, ignore_references};
+static void ignore_limit(void *ctx, const struct report_limit *r)
+{
+	(void)ctx, (void)r;
+}
+
+static const struct reporter nobody = {ignore_sample,  ignore_suspicion,  ignore_state,
+				       ignore_verdict, ignore_held,	  ignore_loss,
+				       ignore_summary, ignore_references, ignore_limit};
 
 static int watch(void *arg)
 {

@@ -414,19 +414,154 @@ static void test_within_a_second_there_is_no_rate(void **state)
 	assert_true(s->r.verdict.rate < 0);
 }
 
-static void test_less_than_a_day_left_is_critical(void **state)
+/* A page more each second. */
+static void leak_for(struct scene *s, int seconds)
+{
+	for (int i = 0; i < seconds; i++) {
+		pin(s, s->owner, 1);
+		run(s, 1);
+	}
+}
+
+static void test_the_intervals_come_with_the_sixth_growth(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	leak_for(s, 4);
+	assert_true(s->r.verdict.rate == 4096);
+	assert_true(s->r.verdict.rate_low < 0 && s->r.verdict.rate_high < 0);
+	assert_true(s->r.verdict.exhaustion_low < 0 && s->r.verdict.exhaustion_high < 0);
+	leak_for(s, 4);
+	assert_int_equal(s->r.verdicts, 4);
+	assert_true(s->r.verdict.rate_low > 0 && s->r.verdict.rate_low < 4096);
+	assert_true(s->r.verdict.rate_high > 4096);
+	assert_true(s->r.verdict.exhaustion_low < s->r.verdict.exhaustion);
+	assert_true(s->r.verdict.exhaustion_high > s->r.verdict.exhaustion);
+}
+
+static void test_less_than_a_day_left_is_critical_once_the_rate_is_known(void **state)
 {
 	struct scene *s = *state;
 
 	begin_tracking(s);
 	s->sample.memory_available = 4096 * 86400 - 1;
-	pin(s, s->owner, 1);
-	run(s, 1);
+	leak_for(s, 6);
 	assert_int_equal(s->r.verdict.severity, SEVERITY_WARNING);
+	assert_int_equal(s->r.verdicts, 3);
+	leak_for(s, 1); /* it is told as soon as it is known, before it has doubled */
+	assert_int_equal(s->r.verdicts, 4);
+	assert_true(s->r.verdict.update);
+	assert_int_equal(s->r.verdict.severity, SEVERITY_CRITICAL);
+	leak_for(s, 6);
+	assert_int_equal(s->r.verdicts, 4);
+	leak_for(s, 1); /* 14 pages */
+	assert_int_equal(s->r.verdicts, 5);
+}
+
+/* The low end of the time left counts: with memory for just over a day, too. */
+static void test_the_pessimistic_end_counts(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	s->sample.memory_available = 4096 * 86400 + 4096;
+	leak_for(s, 8);
+	assert_true(s->r.verdict.exhaustion > 86400);
+	assert_true(s->r.verdict.exhaustion_low < 86400);
+	assert_int_equal(s->r.verdict.severity, SEVERITY_CRITICAL);
+}
+
+static void test_what_is_lost_is_told_as_a_share_of_the_memory(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	pin(s, s->owner, 1)->order = 18; /* 1 GiB */
+	run(s, 1);
+	assert_true(s->r.verdict.share == 1.0 / 64);
+	s->sample.memory_total = 0;
 	pin(s, s->owner, 1);
 	run(s, 1);
-	assert_true(s->r.verdict.rate == 4096);
-	assert_int_equal(s->r.verdict.severity, SEVERITY_CRITICAL);
+	assert_true(s->r.verdict.share < 0);
+}
+
+static void test_the_pressure_is_told_since_the_watch_began(void **state)
+{
+	struct scene *s = *state;
+
+	s->sample.pressure = (struct pressure){.counted = true, .compact_fails = 100};
+	begin_tracking(s);
+	s->sample.pressure.compact_fails = 107;
+	s->sample.pressure.unevictable = 4096;
+	pin(s, s->owner, 1);
+	run(s, 1);
+	assert_true(s->r.verdict.pressure.counted);
+	assert_false(s->r.verdict.pressure.psi);
+	assert_int_equal(s->r.verdict.pressure.compact_fails, 7);
+	assert_int_equal(s->r.verdict.pressure.unevictable, 4096);
+	finish(s);
+	assert_int_equal(s->r.summary.pressure.compact_fails, 7);
+}
+
+static void test_the_summary_has_share_and_severity_of_each_leak(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	pin(s, s->owner, 1)->order = 18; /* 1 GiB */
+	s->sample.memory_total = 8 * GIB;
+	run(s, 1);
+	finish(s);
+	assert_int_equal(s->r.leaks[0].severity, SEVERITY_CRITICAL);
+	assert_true(s->r.leaks[0].share == 1.0 / 8);
+}
+
+static void test_little_that_has_come_to_rest_is_told_so_at_the_end(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	pin(s, s->owner, 10);
+	run(s, 20);
+	assert_int_equal(s->r.verdicts, 1);
+	assert_int_equal(s->r.verdict.severity, SEVERITY_WARNING);
+	assert_false(s->r.verdict.at_rest);
+	run(s, 1);
+	assert_int_equal(s->r.verdicts, 1);
+	finish(s);
+	assert_int_equal(s->r.verdicts, 2);
+	assert_int_equal(s->r.verdict.severity, SEVERITY_INFO);
+	assert_true(s->r.verdict.at_rest && s->r.verdict.update);
+}
+
+static void test_much_that_has_come_to_rest_needs_no_last_word(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	pin(s, s->owner, 1)->order = 18;
+	run(s, 30);
+	finish(s);
+	assert_int_equal(s->r.verdicts, 1);
+}
+
+/* Tracking that ends and begins anew knows nothing of the rate before. */
+static void test_each_tracking_has_a_rate_of_its_own(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s);
+	raise_suspicion(s);
+	obey(s);
+	leak_for(s, 16);
+	assert_true(s->r.verdict.rate_low > 0);
+	run(s, 21);
+	assert_int_equal(s->level, LEVEL_COUNTERS);
+	raise_suspicion(s);
+	obey(s);
+	leak_for(s, 1);
+	assert_true(s->r.verdict.rate < 0 && s->r.verdict.rate_low < 0);
 }
 
 static void test_a_tenth_of_memory_lost_is_critical(void **state)
@@ -476,7 +611,15 @@ int main(void)
 		SCENE(test_the_first_verdict_has_no_rate_yet),
 		SCENE(test_a_later_verdict_has_the_rate_and_when_memory_ends),
 		SCENE(test_within_a_second_there_is_no_rate),
-		SCENE(test_less_than_a_day_left_is_critical),
+		SCENE(test_the_intervals_come_with_the_sixth_growth),
+		SCENE(test_less_than_a_day_left_is_critical_once_the_rate_is_known),
+		SCENE(test_the_pessimistic_end_counts),
+		SCENE(test_what_is_lost_is_told_as_a_share_of_the_memory),
+		SCENE(test_the_pressure_is_told_since_the_watch_began),
+		SCENE(test_the_summary_has_share_and_severity_of_each_leak),
+		SCENE(test_little_that_has_come_to_rest_is_told_so_at_the_end),
+		SCENE(test_much_that_has_come_to_rest_needs_no_last_word),
+		SCENE(test_each_tracking_has_a_rate_of_its_own),
 		SCENE(test_a_tenth_of_memory_lost_is_critical),
 	};
 
