@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,6 +83,7 @@ static int hire(const struct crew *c, struct board *b, uint64_t nr, char *result
 		pid_t pid = fork();
 
 		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would want the results */
 			work(c, b, nr, results);
 			fflush(NULL);
 			_exit(0);
