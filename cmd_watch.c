@@ -222,6 +222,8 @@ static int watch(struct watch *w)
 	if (session_open(&w->session, &w->set.monitor,
 			 w->set.json ? &json_reporter : &text_reporter, &w->render))
 		return STATUS_CANNOT;
+	if (w->set.monitor.track == TRACK_AUTO)
+		live_prepare(&w->session.live);
 	announce(w);
 	return finish(w, loop(w));
 }

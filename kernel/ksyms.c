@@ -20,15 +20,37 @@ static FILE *open_symbols(void)
 	return f;
 }
 
-static void note(struct ksym *syms, size_t nr, uint64_t addr, const char *name)
+static int by_name(const void *a, const void *b)
 {
-	for (size_t i = 0; i < nr; i++) {
-		/* Core symbols come in order of their addresses. */
-		if (syms[i].addr && !syms[i].end && addr > syms[i].addr)
-			syms[i].end = addr;
-		if (!syms[i].addr && !strcmp(syms[i].name, name))
-			syms[i].addr = addr;
-	}
+	const struct ksym *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* Core symbols come in order of their addresses: those found last end where the next begins. */
+static void end_last(struct ksym **sorted, size_t nr, uint64_t *last, uint64_t addr)
+{
+	if (!*last || addr <= *last)
+		return;
+	for (size_t i = 0; i < nr; i++)
+		if (sorted[i]->addr == *last)
+			sorted[i]->end = addr;
+	*last = 0;
+}
+
+/* A name may have been asked for more than once. */
+static void note(struct ksym **sorted, size_t nr, uint64_t *last, uint64_t addr, const char *name)
+{
+	struct ksym key = {.name = name}, *key_at = &key;
+	struct ksym **found = bsearch(&key_at, sorted, nr, sizeof(*sorted), by_name);
+
+	end_last(sorted, nr, last, addr);
+	if (!found || (*found)->addr)
+		return;
+	while (found > sorted && !strcmp(found[-1]->name, name))
+		found--;
+	for (; found < sorted + nr && !strcmp((*found)->name, name); found++)
+		*last = (*found)->addr = addr;
 }
 
 /* "ffffffff81000000 T name" and perhaps a tab and "[module]"; the name is cut out of the line. */
@@ -43,16 +65,12 @@ static char *read_symbol(char *line, uint64_t *addr)
 	return rest + 3;
 }
 
-int ksyms_find(struct ksym *syms, size_t nr)
+/* Nothing but the names asked for is kept of 150,000 symbols. */
+static int find(FILE *f, struct ksym **sorted, size_t nr)
 {
-	FILE *f = open_symbols();
-	uint64_t seen = 0, addr;
+	uint64_t seen = 0, last = 0, addr;
 	char line[512];
 
-	if (!f)
-		return -errno;
-	for (size_t i = 0; i < nr; i++)
-		syms[i].addr = syms[i].end = 0;
 	while (fgets(line, sizeof(line), f)) {
 		char *name;
 
@@ -62,10 +80,77 @@ int ksyms_find(struct ksym *syms, size_t nr)
 		if (!name)
 			continue;
 		seen |= addr;
-		note(syms, nr, addr, name);
+		note(sorted, nr, &last, addr, name);
 	}
-	fclose(f);
 	return seen ? 0 : -EPERM;
+}
+
+/*
+ * A reading takes as long as anything here, and these are asked for one after the other: whichever
+ * reading is the first finds them all. The kernel's own symbols stay where they are.
+ */
+static struct ksym known[] = {
+	{.name = "max_pfn"},	   {.name = "tcp_hashinfo"},  {.name = "udmabuf_ops"},
+	{.name = "uidhash_table"}, {.name = "unix_nr_socks"}, {.name = "vmemmap_base"},
+	{.name = "zero_pfn"},
+};
+#define KNOWN (sizeof(known) / sizeof(*known))
+
+static bool known_read;
+
+static const struct ksym *recall(const char *name)
+{
+	for (size_t i = 0; i < KNOWN; i++)
+		if (!strcmp(known[i].name, name))
+			return &known[i];
+	return NULL;
+}
+
+static bool recall_all(struct ksym *syms, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (!recall(syms[i].name))
+			return false;
+	for (size_t i = 0; i < nr; i++)
+		syms[i] = *recall(syms[i].name);
+	return true;
+}
+
+static int read_symbols(struct ksym *syms, size_t nr)
+{
+	struct ksym **sorted = calloc(nr + KNOWN, sizeof(*sorted));
+	FILE *f = sorted ? open_symbols() : NULL;
+	int err = f ? 0 : -errno;
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < nr + KNOWN && !err; i++) {
+		struct ksym *k = i < nr ? &syms[i] : &known[i - nr];
+
+		k->addr = k->end = 0;
+		if (i >= nr || !recall(k->name))
+			sorted[wanted++] = k;
+	}
+	if (!err) {
+		qsort(sorted, wanted, sizeof(*sorted), by_name);
+		err = find(f, sorted, wanted);
+		fclose(f);
+	}
+	free(sorted);
+	return err;
+}
+
+int ksyms_find(struct ksym *syms, size_t nr)
+{
+	int err;
+
+	if (known_read && recall_all(syms, nr))
+		return 0;
+	err = read_symbols(syms, nr);
+	known_read = !err;
+	for (size_t i = 0; i < nr && !err; i++)
+		if (recall(syms[i].name))
+			syms[i] = *recall(syms[i].name);
+	return err;
 }
 
 static int by_address(const void *a, const void *b)
