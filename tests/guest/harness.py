@@ -92,7 +92,7 @@ class Watch:
 
     def __init__(self, *args, grace="1s", interval="200ms", settle="600s"):
         times = {"--interval": interval, "--grace": grace, "--settle": settle}
-        self.options = list(args)
+        self.options, self.status = list(args), None
         self.args = [PINLEAK, "watch", "--json",
                      *(word for option, time in times.items() if time for word in (option, time)),
                      *args]
@@ -153,7 +153,9 @@ class Watch:
                           f"a verdict with {wanted}", seconds)
 
     def stop(self):
-        """Ctrl-C; waits for the end and keeps status and summary."""
+        """Ctrl-C; waits for the end and keeps status and summary. Once only."""
+        if self.status is not None:
+            return self
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         out, err = self.process.communicate(timeout=60)
