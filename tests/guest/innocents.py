@@ -7,8 +7,8 @@ processes killed in the middle. Nobody is accused. Runs in the guest, once a ker
 import time
 
 import loads
-from harness import Watch, run, sh, tests_of
-from loads import Loads, pins, score, wait_for_none
+from harness import run, sh, tests_of
+from loads import Loads, pins, score, wait_for_none, watch
 
 SECONDS = 25
 
@@ -16,10 +16,6 @@ SECONDS = 25
 def acquired():
     sh("echo 1 > /proc/sys/vm/stat_refresh")
     return int(sh("grep nr_foll_pin_acquired /proc/vmstat").split()[1])
-
-
-def watch(*args):
-    return Watch(*args, grace=None, interval=None, settle=None)
 
 
 def acquitted(w, name):
