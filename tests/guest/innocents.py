@@ -10,7 +10,7 @@ import loads
 from harness import run, sh, tests_of
 from loads import Loads, pins, score, wait_for_none, watch
 
-SECONDS = 25
+SECONDS = 20
 
 
 def acquired():
