@@ -266,6 +266,8 @@ static int watch_here(struct watch *w)
 	if (session_open(&w->session, &w->set.monitor,
 			 w->set.json ? &json_reporter : &text_reporter, &w->render))
 		return STATUS_CANNOT;
+	if (w->set.monitor.track == TRACK_AUTO)
+		live_prepare(&w->session.live);
 	if (!w->set.json)
 		render_begin(&w->render, w->session.conductor.last.memory_total);
 	begin_recording(w);

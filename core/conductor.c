@@ -23,15 +23,11 @@ int conductor_look_last(struct conductor *c)
 	return look_at(c, true);
 }
 
-int conductor_change_level(struct conductor *c)
+static int set_level(struct conductor *c, enum level to)
 {
-	enum level to = monitor_wanted(c->monitor);
 	struct source_level got = {0};
-	int err;
+	int err = c->source->set_level(c->ctx, to, &got);
 
-	if (to == c->level)
-		return 0;
-	err = c->source->set_level(c->ctx, to, &got);
 	if (err)
 		return err;
 	if (c->level == LEVEL_COUNTERS)
@@ -43,6 +39,13 @@ int conductor_change_level(struct conductor *c)
 		monitor_level_is(c->monitor, to == LEVEL_COUNTERS ? &c->last : &got.base, to,
 				 monitor_reason(c->monitor));
 	return 0;
+}
+
+int conductor_change_level(struct conductor *c)
+{
+	enum level to = monitor_wanted(c->monitor);
+
+	return to == c->level ? 0 : set_level(c, to);
 }
 
 static int switch_references(struct conductor *c, bool on)

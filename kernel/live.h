@@ -37,6 +37,12 @@ void live_close(struct live *l);
  */
 void live_glance(struct live *l, bool exact);
 
+/*
+ * Finds out what tracking must know of the kernel, before there is any hurry. What fails fails
+ * again, and is told, when tracking is wanted.
+ */
+void live_prepare(struct live *l);
+
 /* What went wrong, for people. */
 const char *live_error(const struct live *l, int err);
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 """What the guest tests share: running watch, the test drivers, and saying what held (TAP)."""
+import fnmatch
 import json
 import os
 import re
@@ -31,6 +32,30 @@ def read(path):
         return f.read().strip()
 
 
+def write(path, text):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+
+
+def child(work, *args):
+    """work(*args) in a process of its own, which then exits at once."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        work(*args)
+        status = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def done(pid):
+    assert os.waitpid(pid, 0)[1] == 0, "it failed"
+
+
 def leaked(module="leaky"):
     return int(read(f"/sys/module/{module}/parameters/leaked"))
 
@@ -60,11 +85,17 @@ def drive(*args, wait=True):
 
 
 class Watch:
-    """pinleak watch --json, running; its objects are collected as they come."""
+    """
+    pinleak watch --json, running; its objects are collected as they come. A time that is None is
+    what pinleak takes by default.
+    """
 
     def __init__(self, *args, grace="1s", interval="200ms", settle="600s"):
-        self.args = [PINLEAK, "watch", "--json", "--interval", interval, "--grace", grace,
-                     "--settle", settle, *args]
+        times = {"--interval": interval, "--grace": grace, "--settle": settle}
+        self.options, self.status = list(args), None
+        self.args = [PINLEAK, "watch", "--json",
+                     *(word for option, time in times.items() if time for word in (option, time)),
+                     *args]
         self.objects = []
 
     def __enter__(self):
@@ -109,13 +140,22 @@ class Watch:
             time.sleep(0.05)
         raise AssertionError(f"not within {seconds} s: {what}")
 
+    def look_on(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.poll()
+            assert self.process.poll() is None, f"watch ended ({self.process.returncode})"
+            time.sleep(0.2)
+
     def verdict(self, seconds=60, **wanted):
         return self.until(lambda o: o["type"] == "verdict" and
                           all(o[k] == v for k, v in wanted.items()),
                           f"a verdict with {wanted}", seconds)
 
     def stop(self):
-        """Ctrl-C; waits for the end and keeps status and summary."""
+        """Ctrl-C; waits for the end and keeps status and summary. Once only."""
+        if self.status is not None:
+            return self
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         out, err = self.process.communicate(timeout=60)
@@ -171,9 +211,9 @@ def assert_balanced(w):
 
 
 def run(tests):
-    """Runs the tests (all, or those named on the command line) and reports in TAP."""
-    names = sys.argv[1:]
-    chosen = [t for t in tests if not names or t.__name__ in names]
+    """Runs the tests (all, or those that the command line's patterns name); reports in TAP."""
+    names = sys.argv[1:] or ["*"]
+    chosen = [t for t in tests if any(fnmatch.fnmatch(t.__name__, name) for name in names)]
     print(f"1..{len(chosen)}", flush=True)
     failed = 0
     for number, test in enumerate(chosen, 1):

@@ -12,17 +12,12 @@ import sys
 import time
 
 import memory
-from harness import sh
+from harness import child, done, sh, write
 from memory import GET_FAIL, GET_USE, HOLD, PAGE, Device, Memory, check, libc
 
 SO_ZEROCOPY, MSG_ZEROCOPY = 60, 0x4000000
 MADV_FREE, MADV_COLD, MADV_PAGEOUT, MADV_MERGEABLE = 8, 20, 21, 12
 STALL = 5  # seconds for which what was sent is not read
-
-
-def write(path, text):
-    with open(path, "w", encoding="ascii") as f:
-        f.write(text)
 
 
 def prepare():
@@ -32,23 +27,6 @@ def prepare():
     write("/sys/kernel/mm/ksm/sleep_millisecs", "1")
     write("/sys/kernel/mm/ksm/run", "1")
     write("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "10")
-
-
-def child(work, *args):
-    """work(*args) in a process of its own, which then exits at once."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        work(*args)
-        status = 0
-    finally:
-        os._exit(status)
-
-
-def done(pid):
-    assert os.waitpid(pid, 0)[1] == 0, "it failed"
 
 
 # ---- memory that comes and goes ---------------------------------------------------------------
