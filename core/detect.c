@@ -10,8 +10,9 @@
 #define DAY_S	 86400.0
 #define LATE_NS	 (NS_PER_S / 2)
 
-/* Exact counters for so long after the floor rose, and so often when it did not. */
+/* Exact counters for so long after the floor rose; else so often while pins are taken, or none. */
 #define CURIOUS_NS (10 * NS_PER_S)
+#define MOVING_NS  (5 * NS_PER_S)
 #define EXACT_NS   (30 * NS_PER_S)
 /* No exact counters for so long: there are none to be had, and what there is must do. */
 #define NEVER_NS (4 * EXACT_NS)
@@ -23,7 +24,7 @@
 #define BEYOND_VAIN 4
 
 /* From here on the windows are made of exact samples only: these are too few to make fast ones. */
-#define SLOW_SCALE 3
+#define SLOW_SCALE 2
 
 const struct detect_config detect_defaults = {
 	.share = 0.0002,
@@ -382,6 +383,7 @@ bool detect_take(struct detect *d, const struct detect_sample *s, struct detect_
 	if (!d->started || !s->lag)
 		d->exact_ns = s->now_ns;
 	d->started = true;
+	d->moving = s->moving;
 	rising = scales_take(d, 0, SLOW_SCALE, s, &fast);
 	note_rise(d, s);
 	if ((!s->lag || s->now_ns > d->exact_ns + NEVER_NS) &&
@@ -398,5 +400,5 @@ bool detect_is_curious(const struct detect *d)
 {
 	uint64_t now_ns = d->window[0].floor.ns;
 
-	return now_ns < d->curious_ns || now_ns >= d->exact_ns + EXACT_NS;
+	return now_ns < d->curious_ns || now_ns >= d->exact_ns + (d->moving ? MOVING_NS : EXACT_NS);
 }

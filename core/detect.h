@@ -76,7 +76,7 @@ struct detect {
 	struct detect_window sink; /* of pins released beyond those taken */
 	uint64_t exact_ns;	   /* when the counters were exact last */
 	uint64_t curious_ns;	   /* until then exact counters are worth it */
-	bool started;
+	bool started, moving;
 };
 
 /* A reading of the counters. */
@@ -85,6 +85,7 @@ struct detect_sample {
 	int64_t floor; /* outstanding pins: the fewest since the last sample; may be negative */
 	uint32_t lag;  /* pins by which that may be off; 0: exact */
 	uint64_t memory_pages;
+	bool moving;  /* pins were taken since the last sample */
 	bool tracked; /* tracking is on: it costs nothing more */
 };
 

@@ -784,6 +784,7 @@ int monitor_step(struct monitor *m, const struct sample *sample, const struct sn
 					.floor = floor_of(sample),
 					.lag = sample->lag,
 					.memory_pages = sample->memory_total / PAGE,
+					.moving = sample->acquired != m->last.acquired,
 					.tracked = m->level != LEVEL_COUNTERS};
 	struct detect_suspicion d;
 

@@ -107,6 +107,23 @@ static void test_one_page_a_second_beneath_a_full_queue_is_suspected_in_two_minu
 	assert_int_equal(f.suspicions, 1);
 }
 
+static void test_the_same_is_found_though_the_counters_lag(void **state)
+{
+	struct feed f;
+
+	(void)state;
+	feed_start(&f);
+	f.sample.moving = true;
+	for (int i = 0; i < 800 && f.suspicions < 1; i++) {
+		f.sample.lag = detect_is_curious(&f.d) ? 0 : 500;
+		feed(&f, (i > 600 ? i - 600 : 0) + rng_below(&f.rng, 65));
+		if (i <= 600)
+			f.suspicions = 0;
+	}
+	assert_int_equal(f.suspicions, 1);
+	assert_int_equal(f.last.scale, 2);
+}
+
 /* What looks like a leak for a moment may be looked into, a few times. */
 static void test_bursts_alone_are_hardly_ever_suspected(void **state)
 {
@@ -550,6 +567,7 @@ int main(void)
 		cmocka_unit_test(test_a_leak_under_a_sawtooth_is_suspected),
 		cmocka_unit_test(
 			test_one_page_a_second_beneath_a_full_queue_is_suspected_in_two_minutes),
+		cmocka_unit_test(test_the_same_is_found_though_the_counters_lag),
 		cmocka_unit_test(test_bursts_alone_are_hardly_ever_suspected),
 		cmocka_unit_test(test_a_full_queue_alone_is_hardly_ever_suspected),
 		cmocka_unit_test(test_a_sawtooth_is_suspected_at_first_and_then_known),
