@@ -38,7 +38,8 @@ static void bench_detect(void)
 	detect_init(&d, &detect_defaults);
 	for (uint64_t i = 0; i < SAMPLES; i++) {
 		struct detect_sample sample = {.now_ns = i * 1000000000,
-					       .floor = (int64_t)(i * 7919 % 4093)};
+					       .floor = (int64_t)(i * 7919 % 4093),
+					       .top = (int64_t)(i * 7919 % 4093)};
 
 		suspicions += detect_take(&d, &sample, &s);
 	}

@@ -48,19 +48,15 @@ const struct detect_scale detect_scales[DETECT_SCALES] = {
 static const struct detect_scale sink_scale = {3 * NS_PER_S, 5, 1};
 #define SINK_PINS 4
 
-static void window_init(struct detect_window *w, double account)
-{
-	*w = (struct detect_window){.account = account};
-}
-
 void detect_init(struct detect *d, const struct detect_config *config)
 {
 	d->config = *config;
 	d->exact_ns = d->curious_ns = 0;
 	d->started = false;
+	memset(d->window, 0, sizeof(d->window));
+	memset(&d->sink, 0, sizeof(d->sink));
 	for (uint32_t i = 0; i < DETECT_SCALES; i++)
-		window_init(&d->window[i], config->hunts);
-	window_init(&d->sink, config->hunts);
+		d->account[i] = (struct detect_account){.hunts = config->hunts};
 }
 
 /* ---- settings ------------------------------------------------------------------------- */
@@ -127,7 +123,7 @@ static const struct detect_floor *floor_at(const struct detect_window *w, uint32
 
 /* Takes a floor of a shorter window, or a sample; true when the window has ended with it. */
 static bool window_take(struct detect_window *w, const struct detect_scale *scale,
-			const struct detect_floor *f)
+			enum detect_side side, const struct detect_floor *f)
 {
 	uint64_t late;
 
@@ -136,7 +132,7 @@ static bool window_take(struct detect_window *w, const struct detect_scale *scal
 		w->begin_ns = w->begin_ns ? w->begin_ns : f->ns;
 		w->open = true;
 	}
-	if (f->pins < w->floor.pins)
+	if (side == DETECT_FLOOR ? f->pins < w->floor.pins : f->pins > w->floor.pins)
 		w->floor.pins = f->pins;
 	if (f->lag > w->floor.lag)
 		w->floor.lag = f->lag;
@@ -154,8 +150,8 @@ static bool window_take(struct detect_window *w, const struct detect_scale *scal
 
 void detect_reset(struct detect *d)
 {
-	for (uint32_t i = 0; i < DETECT_SCALES; i++)
-		d->window[i].nr = 0;
+	for (uint32_t i = 0; i < DETECT_SIDES * DETECT_SCALES; i++)
+		d->window[i / DETECT_SCALES][i % DETECT_SCALES].nr = 0;
 	d->sink.nr = 0;
 }
 
@@ -246,12 +242,12 @@ static double price(const struct detect_suspicion *s)
 
 static double account_of(const struct detect *d, const struct detect_suspicion *s, uint64_t now_ns)
 {
-	const struct detect_window *w = &d->window[s->scale];
-	double account = w->account;
+	const struct detect_account *a = &d->account[s->scale];
+	double hunts = a->hunts;
 
-	if (w->paid_ns)
-		account += (double)(now_ns - w->paid_ns) / (d->config.pause * price(s));
-	return account < d->config.hunts ? account : d->config.hunts;
+	if (a->paid_ns)
+		hunts += (double)(now_ns - a->paid_ns) / (d->config.pause * price(s));
+	return hunts < d->config.hunts ? hunts : d->config.hunts;
 }
 
 /* Is a tracking to be had for this rise? */
@@ -259,45 +255,45 @@ static bool can_pay(const struct detect *d, const struct detect_suspicion *s,
 		    const struct detect_sample *sample)
 {
 	return sample->tracked || account_of(d, s, sample->now_ns) >= 1 ||
-	       s->rise >= BEYOND_VAIN * d->window[s->scale].vain;
+	       s->rise >= BEYOND_VAIN * d->account[s->scale].vain;
 }
 
 /* Until detect_was_right() pays it back. */
 static void pay(struct detect *d, const struct detect_suspicion *s,
 		const struct detect_sample *sample)
 {
-	struct detect_window *w = &d->window[s->scale];
+	struct detect_account *a = &d->account[s->scale];
 
 	if (sample->tracked)
 		return;
-	w->account = account_of(d, s, sample->now_ns) - 1;
-	w->paid_ns = sample->now_ns;
-	if (s->rise > w->vain)
-		w->vain = s->rise;
+	a->hunts = account_of(d, s, sample->now_ns) - 1;
+	a->paid_ns = sample->now_ns;
+	if (s->rise > a->vain)
+		a->vain = s->rise;
 }
 
 void detect_was_right(struct detect *d, const struct detect_suspicion *s)
 {
-	struct detect_window *w = &d->window[s->scale];
+	struct detect_account *a = &d->account[s->scale];
 
 	if (s->rise < 0)
 		return;
-	w->account = d->config.hunts;
-	w->vain = 0;
+	a->hunts = d->config.hunts;
+	a->vain = 0;
 }
 
 void detect_was_wrong(struct detect *d, const struct detect_suspicion *s, uint64_t ns)
 {
 	if (s->rise > 0 && (double)ns > price(s))
-		d->window[s->scale].account -= (double)ns / price(s) - 1;
+		d->account[s->scale].hunts -= (double)ns / price(s) - 1;
 }
 
 /* ---- suspicion ------------------------------------------------------------------------ */
 
-static bool is_suspicious(const struct detect *d, uint32_t scale,
+static bool is_suspicious(const struct detect *d, enum detect_side side, uint32_t scale,
 			  const struct detect_sample *sample, struct detect_suspicion *out)
 {
-	const struct detect_window *w = &d->window[scale];
+	const struct detect_window *w = &d->window[side][scale];
 	const struct detect_scale *sc = &detect_scales[scale];
 	const struct detect_floor *last, *first;
 	double rise;
@@ -332,7 +328,7 @@ static bool sink_take(struct detect *d, const struct detect_sample *s, struct de
 	struct detect_window *w = &d->sink;
 	struct detect_floor f = {.pins = -s->floor, .ns = s->now_ns, .lag = s->lag};
 
-	if (!window_take(w, &sink_scale, &f) || w->nr < sink_scale.floors)
+	if (!window_take(w, &sink_scale, DETECT_FLOOR, &f) || w->nr < sink_scale.floors)
 		return false;
 	for (uint32_t i = 0; i + 1 < sink_scale.floors; i++)
 		if (floor_at(w, i)->pins <= floor_at(w, i + 1)->pins)
@@ -344,31 +340,45 @@ static bool sink_take(struct detect *d, const struct detect_sample *s, struct de
 }
 
 /* A sample goes into the window of one scale; each that ends goes on into the next longer one. */
-static bool scales_take(struct detect *d, uint32_t from, uint32_t to, const struct detect_sample *s,
-			struct detect_suspicion *out)
+static bool side_takes(struct detect *d, enum detect_side side, uint32_t from, uint32_t to,
+		       const struct detect_sample *s, struct detect_suspicion *out)
 {
-	struct detect_floor f = {.pins = s->floor, .ns = s->now_ns, .lag = s->lag};
+	struct detect_floor f = {.pins = side == DETECT_FLOOR ? s->floor : s->top,
+				 .ns = s->now_ns,
+				 .lag = s->lag};
 	struct detect_suspicion found;
 	bool suspicious = false;
 
 	for (uint32_t i = from; i < to; i++) {
-		struct detect_window *w = &d->window[i];
+		struct detect_window *w = &d->window[side][i];
 
-		if (!window_take(w, &detect_scales[i], &f))
+		if (!window_take(w, &detect_scales[i], side, &f))
 			break;
 		f = *floor_at(w, 0);
-		if (suspicious || !is_suspicious(d, i, s, &found))
+		if (suspicious || !is_suspicious(d, side, i, s, &found))
 			continue;
-		pay(d, &found, s);
 		*out = found;
 		suspicious = true;
 	}
 	return suspicious;
 }
 
+/* Both sides of some scales, of which one is enough. */
+static bool scales_take(struct detect *d, uint32_t from, uint32_t to, const struct detect_sample *s,
+			struct detect_suspicion *out)
+{
+	struct detect_suspicion other;
+	bool low = side_takes(d, DETECT_FLOOR, from, to, s, out);
+	bool high = side_takes(d, DETECT_CEILING, from, to, s, &other);
+
+	if (high && !low)
+		*out = other;
+	return low || high;
+}
+
 static void note_rise(struct detect *d, const struct detect_sample *s)
 {
-	const struct detect_window *w = &d->window[0];
+	const struct detect_window *w = &d->window[DETECT_FLOOR][0];
 
 	if (w->nr >= 2 && floor_at(w, 0)->ns == s->now_ns &&
 	    floor_at(w, 0)->pins > floor_at(w, 1)->pins)
@@ -391,6 +401,8 @@ bool detect_take(struct detect *d, const struct detect_sample *s, struct detect_
 		fast = slow;
 		rising = true;
 	}
+	if (rising)
+		pay(d, &fast, s);
 	if (rising && !sinking)
 		*out = fast;
 	return sinking || rising;
@@ -398,7 +410,7 @@ bool detect_take(struct detect *d, const struct detect_sample *s, struct detect_
 
 bool detect_is_curious(const struct detect *d)
 {
-	uint64_t now_ns = d->window[0].floor.ns;
+	uint64_t now_ns = d->window[DETECT_FLOOR][0].floor.ns;
 
 	return now_ns < d->curious_ns || now_ns >= d->exact_ns + (d->moving ? MOVING_NS : EXACT_NS);
 }

@@ -2,9 +2,10 @@
 /*
  * Suspicion from the counters alone.
  *
- * I/O in flight makes the number of outstanding pins jump about; a leak lifts its floor. So the
- * minimum over windows is watched, on several lengths of window at once: short ones for fast
- * leaks, long ones for slow leaks. The last floors of a length are suspicious when
+ * I/O in flight makes the number of outstanding pins jump about; a leak lifts its floor, and where
+ * a queue is always full its ceiling. So the minimum and the maximum over windows are watched, on
+ * several lengths of window at once: short ones for fast leaks, long ones for slow leaks. The last
+ * floors (or ceilings, what follows holds for both) of a length are suspicious when
  *
  *   - they rise: of all pairs, no more than one falls (the test of Mann and Kendall; by chance 1
  *     time in 24 for five floors, in 120 for six), and neither the last nor the first is in it;
@@ -65,14 +66,21 @@ struct detect_window {
 	uint32_t nr;
 	uint32_t next; /* place of the next in the ring */
 	struct detect_floor past[DETECT_PAST];
-	double account; /* trackings that may still lead to nothing */
+};
+
+/* Of a length of window. */
+struct detect_account {
+	double hunts; /* trackings that may still lead to nothing */
 	uint64_t paid_ns;
 	int64_t vain; /* the greatest rise that led to nothing */
 };
 
+enum detect_side { DETECT_FLOOR, DETECT_CEILING, DETECT_SIDES };
+
 struct detect {
 	struct detect_config config;
-	struct detect_window window[DETECT_SCALES];
+	struct detect_window window[DETECT_SIDES][DETECT_SCALES];
+	struct detect_account account[DETECT_SCALES];
 	struct detect_window sink; /* of pins released beyond those taken */
 	uint64_t exact_ns;	   /* when the counters were exact last */
 	uint64_t curious_ns;	   /* until then exact counters are worth it */
@@ -83,6 +91,7 @@ struct detect {
 struct detect_sample {
 	uint64_t now_ns;
 	int64_t floor; /* outstanding pins: the fewest since the last sample; may be negative */
+	int64_t top;   /* and those at the sample itself */
 	uint32_t lag;  /* pins by which that may be off; 0: exact */
 	uint64_t memory_pages;
 	bool moving;  /* pins were taken since the last sample */

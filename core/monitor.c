@@ -782,6 +782,7 @@ int monitor_step(struct monitor *m, const struct sample *sample, const struct sn
 	struct report_sample r = {.sample = sample, .level = m->level};
 	struct detect_sample reading = {.now_ns = sample->now_ns,
 					.floor = floor_of(sample),
+					.top = outstanding(sample),
 					.lag = sample->lag,
 					.memory_pages = sample->memory_total / PAGE,
 					.moving = sample->acquired != m->last.acquired,

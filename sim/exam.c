@@ -3,10 +3,12 @@
 
 #include <math.h>
 
-#define DAY	   86400.0
-#define LOST_MOST  0.03
-#define HOPELESS_S 20 /* less than any monitor takes */
-#define ANY_LOADS  4  /* sites of a mixed background */
+#define DAY	     86400.0
+#define LOST_MOST    0.03
+#define HOPELESS_S   20 /* less than any monitor takes */
+#define SHORT_S	     5
+#define PROCESS_MOST 0.005 /* of the memory: that one process loses */
+#define ANY_LOADS    4	   /* sites of a mixed background */
 
 #define STREAM_LEAK (UINT64_C(1) << 40)
 
@@ -87,6 +89,17 @@ static void make_leak(struct exam *e, struct dice *d)
 	l->start_s = dice_between(d, 3600, 3 * 3600);
 }
 
+/* Seconds in which a process that leaks does not use the memory up by itself. */
+static double lifetime(const struct exam *e, struct dice *d)
+{
+	double loses = exam_rates[e->rate].pins_s * MACHINE_PAGE;
+	double seconds = dice_scale(d, SHORT_S, 3600);
+
+	if (loses * seconds > PROCESS_MOST * (double)e->machine.memory)
+		seconds = PROCESS_MOST * (double)e->machine.memory / loses;
+	return fmax(seconds, SHORT_S);
+}
+
 /* A little I/O by processes that come and go; or by one that stays. */
 static void make_leaky(struct exam *e, struct dice *d)
 {
@@ -95,7 +108,7 @@ static void make_leaky(struct exam *e, struct dice *d)
 	load_habit(LOAD_POISSON, e->machine.memory, d, h);
 	h->identity = ID_DEVICE;
 	h->flight = fmin(h->flight, 4);
-	h->session = e->kind == EXAM_OPEN ? 0 : dice_scale(d, 5, 3600);
+	h->session = e->kind == EXAM_OPEN ? 0 : lifetime(e, d);
 	h->gap = 0.5;
 	h->delay_max = 1;
 	e->load[e->machine.nr_sites++] = LOAD_POISSON;

@@ -141,7 +141,12 @@ static bool has_kind(const struct exam *e, uint32_t at)
 
 static bool has_speed(const struct exam *e, uint32_t fast)
 {
-	return is_provable(e) && exam_is_fast(e) == fast;
+	return is_provable(e) && !e->machine.lost && exam_is_fast(e) == fast;
+}
+
+static bool has_speed_and_losses(const struct exam *e, uint32_t fast)
+{
+	return is_provable(e) && e->machine.lost && exam_is_fast(e) == fast;
 }
 
 static bool has_any(const struct exam *e, uint32_t at)
@@ -240,7 +245,9 @@ json_t *score_leaks(const struct score *s)
 {
 	static const struct slice total[] = {
 		{"more than 0.1 % of the memory a day", has_speed, true},
-		{"slower", has_speed, false},
+		{"the same, and events are lost", has_speed_and_losses, true},
+		{"less", has_speed, false},
+		{"the same, and events are lost", has_speed_and_losses, false},
 		{"all", has_any, 0},
 	};
 	struct slice rates[EXAM_RATES], loads[EXAM_LOADS], sizes[EXAM_SIZES], kinds[EXAM_KINDS];
@@ -253,8 +260,9 @@ json_t *score_leaks(const struct score *s)
 		sizes[i] = (struct slice){exam_sizes[i].name, has_size, i};
 	for (uint32_t i = 0; i < EXAM_KINDS; i++)
 		kinds[i] = (struct slice){exam_kind_name(i), has_kind, i};
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "totals", leak_rows(s, total, 3),
-			 "by_rate", leak_rows(s, rates, EXAM_RATES), "by_load",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "totals",
+			 leak_rows(s, total, sizeof(total) / sizeof(*total)), "by_rate",
+			 leak_rows(s, rates, EXAM_RATES), "by_load",
 			 leak_rows(s, loads, EXAM_LOADS), "by_size",
 			 leak_rows(s, sizes, EXAM_SIZES), "by_kind",
 			 leak_rows(s, kinds, EXAM_KINDS), "accusations", wrong_leaks(s));

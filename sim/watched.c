@@ -9,7 +9,7 @@
 #include "../core/conductor.h"
 #include "simulator.h"
 
-#define PROOF_S	   30	/* that the monitor must be left, from when a leak can be proved */
+#define PROOF_S	   45	/* that the monitor must be left, from when a leak can be proved */
 #define AFTERWARDS 3600 /* seconds that a leak is watched at least after it was found */
 
 struct monitor_config watched_defaults(void)

@@ -28,7 +28,7 @@ static void feed_start(struct feed *f)
 static bool feed(struct feed *f, int64_t outstanding)
 {
 	f->sample.now_ns += SEC(1);
-	f->sample.floor = outstanding;
+	f->sample.floor = f->sample.top = outstanding;
 	if (!detect_take(&f->d, &f->sample, &f->last))
 		return false;
 	f->suspicions++;
@@ -122,6 +122,21 @@ static void test_the_same_is_found_though_the_counters_lag(void **state)
 	}
 	assert_int_equal(f.suspicions, 1);
 	assert_int_equal(f.last.scale, 2);
+}
+
+/* Full nearly always, and empty now and then: its floor says nothing, its ceiling all. */
+static void test_one_page_a_second_above_a_queue_that_is_always_full_is_suspected(void **state)
+{
+	struct feed f;
+
+	(void)state;
+	feed_start(&f);
+	for (int i = 0; i < 600; i++)
+		feed(&f, 2048 - (rng_chance(&f.rng, 20) ? rng_below(&f.rng, 1024) : 0));
+	f.suspicions = 0;
+	for (int i = 0; i < 120 && !f.suspicions; i++)
+		feed(&f, i + 2048 - (rng_chance(&f.rng, 20) ? rng_below(&f.rng, 1024) : 0));
+	assert_int_equal(f.suspicions, 1);
 }
 
 /* What looks like a leak for a moment may be looked into, a few times. */
@@ -355,7 +370,7 @@ static void test_samples_at_one_time_are_one_window(void **state)
 	(void)state;
 	feed_start(&f);
 	for (int i = 0; i < 100; i++) {
-		f.sample.floor = 100 * i;
+		f.sample.floor = f.sample.top = 100 * i;
 		assert_false(detect_take(&f.d, &f.sample, &f.last));
 	}
 }
@@ -568,6 +583,8 @@ int main(void)
 		cmocka_unit_test(
 			test_one_page_a_second_beneath_a_full_queue_is_suspected_in_two_minutes),
 		cmocka_unit_test(test_the_same_is_found_though_the_counters_lag),
+		cmocka_unit_test(
+			test_one_page_a_second_above_a_queue_that_is_always_full_is_suspected),
 		cmocka_unit_test(test_bursts_alone_are_hardly_ever_suspected),
 		cmocka_unit_test(test_a_full_queue_alone_is_hardly_ever_suspected),
 		cmocka_unit_test(test_a_sawtooth_is_suspected_at_first_and_then_known),
