@@ -7,6 +7,7 @@ before the first page was leaked to what the watch says.
 """
 import os
 import signal
+import sys
 import time
 
 import loads
@@ -16,8 +17,9 @@ from memory import PAGE
 
 WARM_UP = 8
 RATES = {"one_MiB": 256, "sixteen_MiB": 4096}  # pages
-# Seconds until the verdict, by the rate; or from the owner's end, with the grace time of 30 s.
-FAST, SLOW, GONE = 15, 180, 45
+# Seconds until the verdict, by the rate; or from the owner's end, with the grace time of 30 s. How
+# fast a machine is that runs other suites as well is no matter of right and wrong: --patient.
+FAST, SLOW, GONE = (90, 270, 90) if "--patient" in sys.argv else (15, 180, 45)
 PATIENCE = 30  # seconds more, to learn how long it takes when it takes too long
 
 
@@ -122,6 +124,7 @@ for _pace, _rate in RATES.items():
 
 
 if __name__ == "__main__":
+    sys.argv = [a for a in sys.argv if a != "--patient"]
     loads.prepare()
     load("leaky")
     run(tests_of(globals()))
