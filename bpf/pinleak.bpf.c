@@ -26,6 +26,8 @@
 #define ENOSPC	    28
 #define ENOBUFS	    105
 #define EINPROGRESS 115
+#define ETIME	    62
+#define ETIMEDOUT   110
 #define ERESTARTSYS 512 /* this and beyond never reach user space */
 
 #define LOCK_TRIES 64
@@ -665,11 +667,14 @@ static __always_inline __u64 call_of_syscall(__u64 owner, __u32 syscall, __u32 p
 	return fresh.id;
 }
 
-/* Has the call given up? Not when it will be tried again or goes on without its caller. */
+/*
+ * Has the call given up? Not when it will be tried again or goes on without its caller: a device
+ * that was waited for in vain may still be at work.
+ */
 static __always_inline int is_failure(__s64 ret)
 {
 	return ret < 0 && ret > -ERESTARTSYS && ret != -EINTR && ret != -EAGAIN &&
-	       ret != -EINPROGRESS;
+	       ret != -EINPROGRESS && ret != -ETIME && ret != -ETIMEDOUT;
 }
 
 static __always_inline void call_failed(__u64 id, __s64 ret)
