@@ -22,6 +22,8 @@
 #define HUNT_MIN_NS (60 * NS_PER_S)
 /* A rise so many times one that led to nothing is looked into whatever the account says. */
 #define BEYOND_VAIN 4
+/* What a tracking in vain may cost at most, in times of what an account holds. */
+#define DEBT_MOST 25
 
 /* From here on the windows are made of exact samples only: these are too few to make fast ones. */
 #define SLOW_SCALE 2
@@ -286,6 +288,8 @@ void detect_was_wrong(struct detect *d, const struct detect_suspicion *s, uint64
 {
 	if (s->rise > 0 && (double)ns > price(s))
 		d->account[s->scale].hunts -= (double)ns / price(s) - 1;
+	if (d->account[s->scale].hunts < -DEBT_MOST * d->config.hunts)
+		d->account[s->scale].hunts = -DEBT_MOST * d->config.hunts;
 }
 
 /* ---- suspicion ------------------------------------------------------------------------ */

@@ -95,8 +95,6 @@ static uint64_t grace_of(const struct ledger *l, const struct snap_site *site)
 	uint64_t grace = l->grace_ns, twice;
 	uint32_t delay_ms;
 
-	if (l->hasty[0] && !strcmp(l->hasty, site->blame.driver))
-		grace = l->hasty_ns;
 	if (!map64_get(&l->delays, site->key, &delay_ms))
 		return grace;
 	twice = 2 * delay_ms * NS_PER_MS;
@@ -154,21 +152,35 @@ static enum evidence owner_evidence(const struct ledger *l, const struct snapsho
 	return EVIDENCE_NONE;
 }
 
-/* What a call took that failed it gives back at once; no file and no process need to end first. */
-static uint64_t grace_of_calls(const struct ledger *l)
+/* Refused before anything was begun: no device can be at work for the call. */
+static bool is_refused(int64_t ret)
 {
-	return l->hasty_ns && l->hasty_ns < l->grace_ns ? l->hasty_ns : l->grace_ns;
+	return ret == -EINVAL || ret == -ENOMEM || ret == -EPERM || ret == -EACCES ||
+	       ret == -ENOTTY || ret == -EOPNOTSUPP;
 }
 
-static bool is_bad_call(const struct ledger *l, const struct snapshot *s, uint64_t call)
+/* What a refused call took it gives back at once, but on a path that releases late. */
+static uint64_t grace_of_call(const struct ledger *l, const struct snap_site *site, int64_t ret)
 {
+	uint32_t delay_ms;
+
+	if (!is_refused(ret) || map64_get(&l->delays, site->key, &delay_ms))
+		return grace_of(l, site);
+	return l->refused_ns && l->refused_ns < l->grace_ns ? l->refused_ns : l->grace_ns;
+}
+
+static bool is_bad_call(const struct ledger *l, const struct snapshot *s,
+			const struct snap_site *site, uint64_t call)
+{
+	const struct pl_failure *f;
 	uint32_t at;
 
 	/* The call itself, or the whole system call it was part of. */
 	if (!map64_get(&s->failure_at, call, &at) &&
 	    !map64_get(&s->failure_at, call & ~0xffffULL, &at))
 		return false;
-	return has_passed(s, s->failures[at].failure.ns, grace_of_calls(l));
+	f = &s->failures[at].failure;
+	return has_passed(s, f->ns, grace_of_call(l, site, f->ret));
 }
 
 /* ---- results -------------------------------------------------------------------------- */
@@ -312,12 +324,13 @@ static uint32_t driver_number(const struct blame *driver)
 }
 
 /* Pins of the claim that calls took which failed since. */
-static uint32_t bad_refs(const struct ledger *l, const struct snapshot *s, const struct pl_page *p,
+static uint32_t bad_refs(const struct ledger *l, const struct snapshot *s,
+			 const struct snap_site *site, const struct pl_page *p,
 			 const struct pl_slot *slot)
 {
-	uint32_t bad = has_passed(s, p->first_ns, grace_of_calls(l)) ? slot->refs_bad : 0;
+	uint32_t bad = has_passed(s, p->first_ns, grace_of(l, site)) ? slot->refs_bad : 0;
 
-	return slot->call && is_bad_call(l, s, slot->call) ? bad + slot->refs_call : bad;
+	return slot->call && is_bad_call(l, s, site, slot->call) ? bad + slot->refs_call : bad;
 }
 
 static void add_claim(const struct ledger *l, const struct snapshot *s, struct case_file *c,
@@ -337,7 +350,7 @@ static void add_claim(const struct ledger *l, const struct snapshot *s, struct c
 	if (l->tree_only && !c->owner[i]->owner.tree)
 		return; /* innocent, so that what it may have left is not blamed on the tree */
 	if (!c->site[i]->blame.keeps)
-		c->bad[i] = bad_refs(l, s, p, slot);
+		c->bad[i] = bad_refs(l, s, c->site[i], p, slot);
 	c->evidence[i] = owner_evidence(l, s, c->owner[i], c->site[i]);
 	claim->guilty = c->evidence[i] ? slot->refs : c->bad[i];
 	if (!c->evidence[i] && c->bad[i])
@@ -708,9 +721,10 @@ static int learn_delay(struct ledger *l, const struct snapshot *s, const struct 
 
 	if (!o->file_end_ns || !map64_get(&l->waiting, o->key, &before) || pins_now >= before)
 		return 0;
-	delay = (uint32_t)((s->now_ns - o->file_end_ns) / NS_PER_MS);
-	if (delay > DELAY_MAX_MS)
+	if (l->looked_ns > o->file_end_ns + DELAY_MAX_MS * NS_PER_MS) /* it was still there then */
 		return 0;
+	delay = (uint32_t)((s->now_ns - o->file_end_ns) / NS_PER_MS);
+	delay = delay < DELAY_MAX_MS ? delay : DELAY_MAX_MS;
 	map64_get(&l->delays, o->owner.site, &known);
 	return delay > known ? map64_put(&l->delays, o->owner.site, delay) : 0;
 }
@@ -749,6 +763,7 @@ int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 {
 	int err = note_waiting(l, s);
 
+	l->looked_ns = s->now_ns;
 	l->nr_findings = l->nr_holdings = 0;
 	l->pins = l->proved = l->held = l->ambiguous = l->base = l->torn = 0;
 	l->tree_held = l->tree_unproved = l->tree_due_ns = 0;

@@ -98,9 +98,8 @@ struct holding {
 struct ledger {
 	/* set by the user */
 	uint64_t grace_ns;
-	uint64_t late_ns;   /* least grace time of a path that was seen to release late */
-	uint64_t hasty_ns;  /* grace time of one driver, whose pins have not come back for long; */
-	char hasty[PL_SYM]; /* "": there is none */
+	uint64_t late_ns;    /* least grace time of a path that was seen to release late */
+	uint64_t refused_ns; /* grace time of calls that were refused at once; 0: as any other */
 	uint64_t epoch_ns;
 	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
 	bool strict;	/* prove nothing by the references of small folios alone: see loose */
@@ -128,6 +127,7 @@ struct ledger {
 	struct map64 delays;  /* site -> slowest release after the end seen, in ms */
 	struct map64 scratch;
 	struct map64 lacks; /* folio -> references it lacked the last time */
+	uint64_t looked_ns; /* when it was evaluated last */
 	size_t room_findings;
 	size_t room_holdings;
 };

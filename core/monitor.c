@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "haste.h"
 #include "hoard.h"
 #include "forecast.h"
 
@@ -16,6 +15,9 @@
 #define PAGE	 4096 /* bytes, as a measure of memory */
 
 #define DRIVERS_MAX 64
+
+/* A call that was refused at once gives back what it took within this, ns. */
+#define REFUSED_NS UINT64_C(2000000000)
 
 /* The books must disagree for so many steps in a row before it counts. */
 #define UNBALANCED_STEPS 3
@@ -58,7 +60,6 @@ struct hunt {
 	struct detect_suspicion paid;
 	struct detect_suspicion why; /* that, or a faster one since */
 	uint64_t suspected_ns;
-	int64_t outstanding; /* then */
 	bool on;
 	bool right; /* a driver was accused */
 };
@@ -69,7 +70,6 @@ struct monitor {
 	void *ctx;
 	struct detect detect;
 	struct hunt hunt;
-	struct haste haste;
 	struct ledger ledger;
 	uint64_t books_ns; /* when the books were read last */
 	enum level level, wanted, highest;
@@ -133,8 +133,8 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->to = to;
 	m->ctx = ctx;
 	detect_init(&m->detect, &config->detect);
-	m->ledger.grace_ns = m->getters.ledger.grace_ns = m->haste.grace_ns = config->grace_ns;
-	m->ledger.hasty_ns = m->getters.ledger.hasty_ns = HASTE_NS;
+	m->ledger.grace_ns = m->getters.ledger.grace_ns = config->grace_ns;
+	m->ledger.refused_ns = m->getters.ledger.refused_ns = REFUSED_NS;
 	m->ledger.late_ns = m->getters.ledger.late_ns = config->late_ns;
 	m->getters.ledger.tree_only = config->tree_only;
 	m->getters.wanted = config->references;
@@ -152,7 +152,6 @@ void monitor_destroy(struct monitor *m)
 {
 	if (!m)
 		return;
-	haste_free(&m->haste);
 	ledger_free(&m->ledger);
 	ledger_free(&m->getters.ledger);
 	map64_free(&m->getters.before);
@@ -229,10 +228,7 @@ static void suspect(struct monitor *m, const struct detect_suspicion *d)
 	m->suspicions++;
 	m->to->suspicion(m->ctx, &r);
 	detect_reset(&m->detect); /* the next suspicion needs a rise of its own */
-	m->hunt = (struct hunt){.paid = *d,
-				.why = *d,
-				.suspected_ns = m->last.now_ns,
-				.outstanding = floor_of(&m->last)};
+	m->hunt = (struct hunt){.paid = *d, .why = *d, .suspected_ns = m->last.now_ns};
 	if (m->config.track == TRACK_NEVER)
 		return;
 	if (d->rise < 0) {
@@ -266,11 +262,9 @@ static void retire(struct monitor *m, bool plain)
 static void close_books(struct monitor *m)
 {
 	detect_reset(&m->detect);
-	haste_end(&m->haste);
 	if (m->hunt.on && !m->hunt.right)
 		detect_was_wrong(&m->detect, &m->hunt.paid, m->last.now_ns - m->hunt.suspected_ns);
 	m->hunt.on = false;
-	m->ledger.hasty[0] = '\0';
 	m->untracked = m->last;
 	m->books_open = false;
 	hoard_reset(&m->hoard);
@@ -287,9 +281,7 @@ void monitor_pinned(struct monitor *m, const struct census_sum *pinned)
 static void begin_hunt(struct monitor *m)
 {
 	m->hunt.on = m->hunt.suspected_ns && m->config.track == TRACK_AUTO;
-	if (m->hunt.on)
-		haste_begin(&m->haste, &m->hunt.why, m->hunt.suspected_ns, m->hunt.outstanding,
-			    m->last.now_ns, floor_of(&m->last));
+	memset(m->stats, 0, sizeof(m->stats));
 }
 
 void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
@@ -370,7 +362,9 @@ static uint64_t pause_of(const struct monitor *m)
 {
 	uint64_t pause = m->hunt.on ? m->hunt.why.hunt_ns / HUNT_LOOKS : 0;
 
-	if (pause < NS_PER_S)
+	/* What is no longer pinned goes when the books are read: a full table cannot wait. */
+	if (pause < NS_PER_S || m->stats[PL_LOST_PAGES] || m->stats[PL_LOST_OWNERS] ||
+	    m->stats[PL_LOST_FILES])
 		return 0;
 	return pause < PAUSE_MAX_NS ? pause : PAUSE_MAX_NS;
 }
@@ -738,26 +732,11 @@ static bool becomes_strict(struct monitor *m)
 	return true;
 }
 
-/* A rise that has gone on for the grace time and is one driver's: it need not run out again. */
-static int consider_haste(struct monitor *m, const struct snapshot *books)
-{
-	const char *driver;
-	int err = haste_look(&m->haste, books, &driver);
-
-	if (err || !driver)
-		return err;
-	snprintf(m->ledger.hasty, sizeof(m->ledger.hasty), "%s", driver);
-	haste_end(&m->haste);
-	return 0;
-}
-
 static int track(struct monitor *m, const struct snapshot *books, const struct balance *balance)
 {
-	int err = consider_haste(m, books);
+	int err = ledger_evaluate(&m->ledger, books);
 
 	m->books_ns = m->last.now_ns;
-	if (!err)
-		err = ledger_evaluate(&m->ledger, books);
 
 	if (err || becomes_strict(m))
 		return err; /* what was found is found anew the next time, or is not */
@@ -795,7 +774,6 @@ int monitor_step(struct monitor *m, const struct sample *sample, const struct sn
 	m->last = *sample;
 	m->books_open = false;
 	m->to->sample(m->ctx, &r);
-	haste_sample(&m->haste, sample->now_ns, floor_of(sample));
 	if (detect_take(&m->detect, &reading, &d))
 		suspect(m, &d);
 	if (books && m->level != LEVEL_COUNTERS)

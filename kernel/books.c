@@ -16,6 +16,7 @@
 #include "sysfs.h"
 
 #define BATCH	    256
+#define TENTH_NS    UINT64_C(100000000)
 #define IDLE_NS	    10000000000ULL /* an owner or file end unused for so long may go */
 #define MODULES_MAX (1 << 20)	   /* bytes of /proc/modules */
 
@@ -156,21 +157,22 @@ static uint64_t file_end(struct books *b, const struct pl_owner *o)
 static int process_end(struct books *b, uint64_t key, const struct pl_owner *o, uint64_t *out)
 {
 	uint64_t now = b->s.now_ns;
-	uint32_t ms;
+	uint32_t tenths;
 	int err;
 
 	*out = 0;
 	if (!o->tgid)
 		return 0;
-	if (!map64_get(&b->dead, key, &ms)) {
+	if (!map64_get(&b->dead, key, &tenths)) {
 		if (sysfs_process_lives(o->tgid, o->start_ns))
 			return 0;
-		ms = (uint32_t)((now - b->born) / 1000000);
-		err = map64_put(&b->dead, key, ms);
+		/* rounded up: no grace time is shorter for it */
+		tenths = (uint32_t)((now - b->born) / TENTH_NS + 1);
+		err = map64_put(&b->dead, key, tenths);
 		if (err)
 			return err;
 	}
-	*out = b->born + ms * 1000000ULL;
+	*out = b->born + tenths * TENTH_NS;
 	return 0;
 }
 

@@ -37,7 +37,7 @@ struct books {
 	struct array pages, owners, failures, unloads, wrongs, refusals, sites, devices;
 	struct map64 device_at; /* device number, and 1 << 32 for a block device -> its place */
 	struct modgraph modules;
-	struct map64 dead;	/* owner -> ms after `born` when first seen gone */
+	struct map64 dead;	/* owner -> 0.1 s after `born` when first seen gone */
 	struct map64 used;	/* owners that a folio names */
 	struct map64 used_more; /* calls and file ids in use */
 	uint64_t born;
