@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#ifndef SOL_XDP
 #define SOL_XDP 283 /* include/linux/socket.h */
-#endif
 
 const char *limit_name(enum limit_kind k)
 {

@@ -87,7 +87,7 @@ for n in range(1000):
         sys.exit("cannot: " + os.strerror(ctypes.get_errno()))
     if n == 1:
         print("pinned", flush=True)
-    time.sleep(0.025)
+    time.sleep(0.045)
 END
 	hoarder=$!
 	for ((i = 0; i < 60; i++)); do
@@ -609,7 +609,7 @@ print(json.dumps(o))" >changed
 
 @test "pins that keep rising are suspected from the counters alone, without root" {
 	start_hoarding
-	nobody "$pinleak" watch --json --track never --interval 50ms --for 4s >"$BATS_TEST_TMPDIR/out"
+	nobody "$pinleak" watch --json --track never --interval 50ms --for 8s >"$BATS_TEST_TMPDIR/out"
 	"$root/tests/schema" "$BATS_TEST_TMPDIR/out"
 	grep '"type":"suspicion"' "$BATS_TEST_TMPDIR/out" | head -n 1 | field 'o["pins"]'
 	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/out" | field 'o["suspicions"] > 0')" = true ]
@@ -617,7 +617,7 @@ print(json.dumps(o))" >changed
 
 @test "a suspicion that cannot be followed up ends with 3" {
 	start_hoarding
-	run --separate-stderr nobody "$pinleak" watch --interval 50ms --for 4s
+	run --separate-stderr nobody "$pinleak" watch --interval 50ms --for 8s
 	[ "$status" -eq 3 ]
 	[[ $output == *"suspicion:"*"cannot be had: no root"*"tracking could not be switched on"* ]]
 	narrow "$output"
@@ -625,7 +625,7 @@ print(json.dumps(o))" >changed
 
 # on_terminal ENVIRONMENT...: what watch writes about a suspicion on a terminal, into out
 on_terminal() {
-	env TERM=xterm "$@" script -qec "stty cols 80; exec $pinleak watch --track never --interval 50ms --for 4s" \
+	env TERM=xterm "$@" script -qec "stty cols 80; exec $pinleak watch --track never --interval 50ms --for 8s" \
 		"$BATS_TEST_TMPDIR/typescript" >"$BATS_TEST_TMPDIR/out" </dev/null
 	grep -q 'suspicion:' "$BATS_TEST_TMPDIR/out"
 }
@@ -649,7 +649,7 @@ plain() { ! coloured "$1"; }
 
 @test "there are no colours when the output is no terminal" {
 	start_hoarding
-	TERM=xterm "$pinleak" watch --track never --interval 50ms --for 4s >"$BATS_TEST_TMPDIR/out"
+	TERM=xterm "$pinleak" watch --track never --interval 50ms --for 8s >"$BATS_TEST_TMPDIR/out"
 	grep -q 'suspicion:' "$BATS_TEST_TMPDIR/out"
 	harmless "$BATS_TEST_TMPDIR/out"
 }
