@@ -114,12 +114,7 @@ int watch_parse(struct options *o, struct watch_settings *s, bool *done)
 	*s = (struct watch_settings){
 		.interval_ns = 1000000000,
 		.references_ns = 600000000000,
-		.monitor = {.track = TRACK_AUTO,
-			    .lowest = LEVEL_LIGHT,
-			    .grace_ns = 30000000000,
-			    .late_ns = 120000000000,
-			    .settle_ns = 60000000000,
-			    .detect = detect_defaults},
+		.monitor = monitor_defaults(),
 	};
 	return options_all(o, set_option, s, done);
 }

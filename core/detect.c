@@ -52,42 +52,37 @@ static const struct detect_scale sink_scale = {3 * NS_PER_S, 5, 1};
 
 void detect_init(struct detect *d, const struct detect_config *config)
 {
-	d->config = *config;
-	d->exact_ns = d->curious_ns = 0;
-	d->started = false;
-	memset(d->window, 0, sizeof(d->window));
-	memset(&d->sink, 0, sizeof(d->sink));
+	*d = (struct detect){.config = *config};
 	for (uint32_t i = 0; i < DETECT_SCALES; i++)
-		d->account[i] = (struct detect_account){.hunts = config->hunts};
+		d->account[i].hunts = config->hunts;
 }
 
 /* ---- settings ------------------------------------------------------------------------- */
 
 static int set_one(struct detect_config *c, const char *key, size_t len, double value)
 {
-	static const struct {
+	double pins = c->pins;
+	const struct {
 		const char *name;
+		double *to;
 		double least, most;
-	} keys[] = {{"share", 0, 100},
-		    {"pins", 1, 1e9},
-		    {"fall", 0, 1e6},
-		    {"hunts", 1, 1e6},
-		    {"pause", 0, 1e6}};
-	size_t i = 0;
+		double unit;
+	} keys[] = {{"share", &c->share, 0, 100, 100},
+		    {"pins", &pins, 1, 1e9, 1},
+		    {"fall", &c->fall, 0, 1e6, 1},
+		    {"hunts", &c->hunts, 1, 1e6, 1},
+		    {"pause", &c->pause, 0, 1e6, 1}};
 
-	while (i < sizeof(keys) / sizeof(*keys) &&
-	       (strlen(keys[i].name) != len || memcmp(keys[i].name, key, len) != 0))
-		i++;
-	if (i == sizeof(keys) / sizeof(*keys) || !(value >= keys[i].least && value <= keys[i].most))
-		return -EINVAL;
-	if (i == 1)
-		c->pins = (uint32_t)value;
-	else
-		*(i == 0   ? &c->share
-		  : i == 2 ? &c->fall
-		  : i == 3 ? &c->hunts
-			   : &c->pause) = i == 0 ? value / 100 : value;
-	return 0;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		if (strlen(keys[i].name) != len || memcmp(keys[i].name, key, len) != 0)
+			continue;
+		if (!(value >= keys[i].least && value <= keys[i].most))
+			return -EINVAL;
+		*keys[i].to = value / keys[i].unit;
+		c->pins = (uint32_t)pins;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 int detect_configure(struct detect_config *config, const char *text)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "hoard.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define RISES	 2 /* windows in a row */
@@ -34,26 +35,21 @@ static void forget(struct hoard *h, uint64_t now_ns)
 			h->owner[i] = h->owner[--h->nr];
 }
 
-/* The same process and driver, whichever file and call path. */
-static uint64_t who_is(const struct holding *h)
+/* The same process and driver, whichever file and call path; else he is now. */
+static bool was_told(struct hoard *h, const struct holding *holding, uint64_t now_ns)
 {
-	uint64_t who = 14695981039346656037u; /* FNV-1a */
-	const char *driver = h->site ? h->site->blame.driver : "";
+	const struct pl_owner *o = &holding->owner->owner;
+	const char *driver = holding->site ? holding->site->blame.driver : "";
 
-	who = (who ^ h->owner->owner.tgid) * 1099511628211u;
-	who = (who ^ h->owner->owner.start_ns) * 1099511628211u;
-	for (; *driver; driver++)
-		who = (who ^ (uint8_t)*driver) * 1099511628211u;
-	return who;
-}
-
-static bool was_told(struct hoard *h, uint64_t who, uint64_t now_ns)
-{
 	for (uint32_t i = 0; i < HOARD_MAX; i++)
-		if (h->told[i].who == who && h->told[i].ns && now_ns < h->told[i].ns + AGAIN_NS)
+		if (h->told[i].ns && now_ns < h->told[i].ns + AGAIN_NS &&
+		    h->told[i].tgid == o->tgid && h->told[i].start_ns == o->start_ns &&
+		    !strcmp(h->told[i].driver, driver))
 			return true;
-	h->told[h->next].who = who;
 	h->told[h->next].ns = now_ns;
+	h->told[h->next].tgid = o->tgid;
+	h->told[h->next].start_ns = o->start_ns;
+	snprintf(h->told[h->next].driver, PL_SYM, "%s", driver);
 	h->next = (h->next + 1) % HOARD_MAX;
 	return false;
 }
@@ -84,7 +80,7 @@ size_t hoard_look(struct hoard *h, const struct ledger *l, uint64_t now_ns, uint
 		if (i == HOARD_MAX || !grows(h, i, holding, now_ns))
 			continue;
 		*growing = true;
-		if (nr < HOARD_MAX && !was_told(h, who_is(holding), now_ns))
+		if (nr < HOARD_MAX && !was_told(h, holding, now_ns))
 			news[nr++] = (struct hoard_news){.holding = holding,
 							 .rise = (int64_t)(holding->pins -
 									   h->owner[i].first)};

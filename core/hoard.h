@@ -21,8 +21,10 @@ struct hoard {
 	uint32_t nr;
 	uint64_t look_ns;
 	struct {
-		uint64_t who; /* process and driver */
-		uint64_t ns;
+		uint64_t ns; /* 0: nobody */
+		uint32_t tgid;
+		uint64_t start_ns;
+		char driver[PL_SYM];
 	} told[HOARD_MAX];
 	uint32_t next; /* place of the next one that is told */
 };

@@ -9,7 +9,9 @@
 #include "grow.h"
 #include "proof.h"
 
-#define NS_PER_MS    1000000ULL
+#define NS_PER_MS 1000000ULL
+/* A call that was refused at once gives back what it took within this. */
+#define REFUSED_NS   UINT64_C(2000000000)
 #define DELAY_MAX_MS 60000 /* a later release is news, not a habit */
 
 const char *evidence_name(enum evidence e)
@@ -166,7 +168,7 @@ static uint64_t grace_of_call(const struct ledger *l, const struct snap_site *si
 
 	if (!is_refused(ret) || map64_get(&l->delays, site->key, &delay_ms))
 		return grace_of(l, site);
-	return l->refused_ns && l->refused_ns < l->grace_ns ? l->refused_ns : l->grace_ns;
+	return l->grace_ns < REFUSED_NS ? l->grace_ns : REFUSED_NS;
 }
 
 static bool is_bad_call(const struct ledger *l, const struct snapshot *s,

@@ -98,8 +98,7 @@ struct holding {
 struct ledger {
 	/* set by the user */
 	uint64_t grace_ns;
-	uint64_t late_ns;    /* least grace time of a path that was seen to release late */
-	uint64_t refused_ns; /* grace time of calls that were refused at once; 0: as any other */
+	uint64_t late_ns; /* least grace time of a path that was seen to release late */
 	uint64_t epoch_ns;
 	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
 	bool strict;	/* prove nothing by the references of small folios alone: see loose */

@@ -16,9 +16,6 @@
 
 #define DRIVERS_MAX 64
 
-/* A call that was refused at once gives back what it took within this, ns. */
-#define REFUSED_NS UINT64_C(2000000000)
-
 /* The books must disagree for so many steps in a row before it counts. */
 #define UNBALANCED_STEPS 3
 /* Pins by which counters and ledger may differ: reading them takes time, I/O goes on. */
@@ -122,6 +119,18 @@ bool loss_any(const struct report_loss *loss)
 	return loss->missed_runs || loss->balance->unseen;
 }
 
+struct monitor_config monitor_defaults(void)
+{
+	return (struct monitor_config){
+		.track = TRACK_AUTO,
+		.lowest = LEVEL_LIGHT,
+		.grace_ns = 30 * NS_PER_S,
+		.late_ns = 120 * NS_PER_S,
+		.settle_ns = 60 * NS_PER_S,
+		.detect = detect_defaults,
+	};
+}
+
 struct monitor *monitor_create(const struct monitor_config *config, const struct reporter *to,
 			       void *ctx)
 {
@@ -134,7 +143,6 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->ctx = ctx;
 	detect_init(&m->detect, &config->detect);
 	m->ledger.grace_ns = m->getters.ledger.grace_ns = config->grace_ns;
-	m->ledger.refused_ns = m->getters.ledger.refused_ns = REFUSED_NS;
 	m->ledger.late_ns = m->getters.ledger.late_ns = config->late_ns;
 	m->getters.ledger.tree_only = config->tree_only;
 	m->getters.wanted = config->references;
@@ -278,12 +286,6 @@ void monitor_pinned(struct monitor *m, const struct census_sum *pinned)
 		m->pinned = *pinned;
 }
 
-static void begin_hunt(struct monitor *m)
-{
-	m->hunt.on = m->hunt.suspected_ns && m->config.track == TRACK_AUTO;
-	memset(m->stats, 0, sizeof(m->stats));
-}
-
 void monitor_level_is(struct monitor *m, const struct sample *sample, enum level level,
 		      const char *reason)
 {
@@ -303,7 +305,8 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 		m->untracked_rise += outstanding(&m->last) - outstanding(&m->untracked);
 		m->unseen_before = 0;
 		m->books_ns = 0;
-		begin_hunt(m);
+		memset(m->stats, 0, sizeof(m->stats));
+		m->hunt.on = m->hunt.suspected_ns && m->config.track == TRACK_AUTO;
 		m->ledger.epoch_ns = 0;
 		m->ledger.strict = false;
 	} else if (level == LEVEL_DEEP) {

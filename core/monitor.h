@@ -29,6 +29,9 @@ struct monitor_config {
 	struct detect_config detect;
 };
 
+/* As `watch` has them unless told otherwise. */
+struct monitor_config monitor_defaults(void);
+
 struct monitor;
 
 /* NULL: out of memory. The reporter and its context must outlive the monitor. */

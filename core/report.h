@@ -15,14 +15,17 @@
 enum level { LEVEL_COUNTERS, LEVEL_LIGHT, LEVEL_DEEP };
 const char *level_name(enum level l);
 
+/* Pins of both counters together that a processor keeps to itself at most: its stat_threshold. */
+#define SAMPLE_LAG (2 * 125)
+
 /* One reading of the kernel's counters, in pins, and of memory, in bytes. */
 struct sample {
 	uint64_t now_ns;
 	int64_t acquired;
 	int64_t released;
 	int64_t below; /* so many pins fewer were outstanding at a glance since the last sample */
-	uint32_t lag;  /* pins by which acquired less released may be off; 0: exact */
-	bool exact;    /* per-processor remainders were collected just before */
+	uint32_t lag;  /* pins by which acquired less released may be off; 0: exact, as the
+			  processors' remainders were collected just before */
 	uint64_t memory_total;
 	uint64_t memory_available;
 	struct pressure pressure;

@@ -10,8 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Pins of either counter that a processor keeps to itself at most: stat_threshold. */
-#define LAG	   125
 #define ROOM	   32768	  /* bytes; /proc/vmstat has about 5,000 */
 #define MOVABLE_NS 60000000000ULL /* between two looks at the sizes of zones */
 
@@ -82,7 +80,7 @@ int vmstat_open(struct vmstat **out)
 
 	if (!v)
 		return -ENOMEM;
-	v->lag = 2 * LAG * (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	v->lag = SAMPLE_LAG * (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	v->vmstat = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
 	err = v->vmstat < 0 ? -errno : 0;
 	v->meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
@@ -225,8 +223,7 @@ int vmstat_read(struct vmstat *v, bool exact, struct sample *out)
 	struct timespec now;
 	int err;
 
-	s.exact = exact && refresh(v);
-	s.lag = s.exact ? 0 : v->lag;
+	s.lag = exact && refresh(v) ? 0 : v->lag;
 	err = read_counters(v, &s);
 	if (err)
 		return err;

@@ -15,7 +15,7 @@ void vmstat_close(struct vmstat *v);
 
 /*
  * Reads the counters into *out. With exact, the processors' remainders are collected first (up
- * to 125 pins each; needs root: without it the reading is made all the same, and out->exact says
+ * to 125 pins each; needs root: without it the reading is made all the same, and out->lag says
  * no). -errno.
  */
 int vmstat_read(struct vmstat *v, bool exact, struct sample *out);

@@ -103,7 +103,7 @@ static void on_sample(void *ctx, const struct report_sample *s)
 	json_object_set_new(o, "released", json_integer(s->sample->released));
 	json_object_set_new(o, "outstanding",
 			    json_integer(s->sample->acquired - s->sample->released));
-	json_object_set_new(o, "exact", json_boolean(s->sample->exact));
+	json_object_set_new(o, "exact", json_boolean(!s->sample->lag));
 	json_object_set_new(o, "memory_total", json_integer((json_int_t)s->sample->memory_total));
 	json_object_set_new(o, "memory_available",
 			    json_integer((json_int_t)s->sample->memory_available));

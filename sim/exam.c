@@ -66,7 +66,7 @@ void exam_innocent(uint64_t seed, uint64_t number, double days, struct exam *out
 
 	dice_seed(&d, seed, number);
 	*out = (struct exam){.machine.seed = dice_mix(seed, number),
-			     .watch = {.config = watched_defaults(), .seconds = days * DAY}};
+			     .watch = {.config = monitor_defaults(), .seconds = days * DAY}};
 	load_machine(&out->machine, &d);
 	sites = dice_chance(&d, 0.25) ? 1 : 2 + dice_below(&d, 7);
 	for (uint32_t i = 0; i < sites; i++)
@@ -121,7 +121,7 @@ void exam_leak(uint64_t seed, uint64_t number, double days, struct exam *out)
 
 	dice_seed(&d, seed, STREAM_LEAK + number);
 	*out = (struct exam){.machine.seed = dice_mix(seed, STREAM_LEAK + number),
-			     .watch = {.config = watched_defaults(), .at_least = 300}};
+			     .watch = {.config = monitor_defaults(), .at_least = 300}};
 	out->watch.lost_most = LOST_MOST;
 	out->rate = n % EXAM_RATES;
 	out->background = n / EXAM_RATES % EXAM_LOADS;

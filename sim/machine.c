@@ -10,7 +10,6 @@
 #define NOISE_NS    UINT64_C(60000000000) /* available memory is drawn anew so often */
 #define NOISE_KEEPS 0.98
 #define NOISE_STEP  0.002 /* of the memory */
-#define LAG	    250	  /* pins that a processor keeps to itself, of both counters together */
 #define DEEP_LOSES  0.01  /* of what is lost at level light */
 
 /* mm/vmstat.c, calculate_normal_threshold(): by processors, and by 128 MiB of memory. */
@@ -136,8 +135,7 @@ void machine_sample(const struct machine *m, bool exact, struct sample *out)
 		.now_ns = m->now_ns,
 		.acquired = exact ? m->acquired : m->shown_acquired,
 		.released = exact ? m->acquired - m->outstanding : m->shown_released,
-		.lag = exact ? 0 : LAG * m->plan.cpus,
-		.exact = exact,
+		.lag = exact ? 0 : SAMPLE_LAG * m->plan.cpus,
 		.memory_total = m->plan.memory,
 		.memory_available = memory > 0 ? (uint64_t)memory : 0,
 	};

@@ -233,7 +233,7 @@ static double bench(const struct settings *s)
 {
 	static struct machine machine;
 	struct exam e = {.machine = {.memory = UINT64_C(64) << 30, .cpus = 16, .available = 0.5},
-			 .watch = {.config = watched_defaults(), .seconds = BENCH_DAYS * 86400.0}};
+			 .watch = {.config = monitor_defaults(), .seconds = BENCH_DAYS * 86400.0}};
 	struct outcome out;
 	struct dice d;
 	double began;

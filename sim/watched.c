@@ -12,18 +12,6 @@
 #define PROOF_S	   45	/* that the monitor must be left, from when a leak can be proved */
 #define AFTERWARDS 3600 /* seconds that a leak is watched at least after it was found */
 
-struct monitor_config watched_defaults(void)
-{
-	return (struct monitor_config){
-		.track = TRACK_AUTO,
-		.lowest = LEVEL_LIGHT,
-		.grace_ns = UINT64_C(30000000000),
-		.late_ns = UINT64_C(120000000000),
-		.settle_ns = UINT64_C(60000000000),
-		.detect = detect_defaults,
-	};
-}
-
 struct watcher {
 	struct machine *m;
 	const struct watch_plan *plan;

@@ -46,9 +46,6 @@ struct watch_plan {
 	bool verbose;
 };
 
-/* As the command watch has them. */
-struct monitor_config watched_defaults(void);
-
 /* Runs the machine to the end of the plan, or twice as long as a leak took to find. -errno. */
 int watched_run(struct machine *m, const struct watch_plan *plan, struct outcome *out)
 	__attribute__((warn_unused_result));

@@ -226,7 +226,7 @@ static const struct field sample_fields[] = {
 	PINS(struct sample, released),
 	PINS(struct sample, below),
 	NUMBER(struct sample, lag),
-	BOOL(struct sample, exact),
+
 	SUM(struct sample, memory_total),
 	SUM(struct sample, memory_available),
 	RECORD(struct sample, pressure, &pressure_table),

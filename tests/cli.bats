@@ -70,7 +70,15 @@ wait_for_line() {
 	return 1
 }
 
-# Pins 512 pages every 25 ms and holds them, until it is killed: io_uring's registered buffers.
+# In the test's own directory from then on: what is no recording and no BTF, whoever reads it.
+make_odd_files() {
+	cd "$BATS_TEST_TMPDIR"
+	: >empty
+	echo text >text
+	head -c 100000 /dev/urandom >noise
+}
+
+# Pins 512 pages every 45 ms and holds them, until it is killed: io_uring's registered buffers.
 start_hoarding() {
 	[ "$(id -u)" -eq 0 ] || skip "only root may pin so much"
 	/usr/bin/python3 - >"$BATS_TEST_TMPDIR/hoard" 2>&1 <<'END' &
@@ -338,10 +346,7 @@ real_btf() {
 }
 
 @test "a directory, an empty file, text, noise and a foreign ELF are no BTF, and said to be none" {
-	cd "$BATS_TEST_TMPDIR"
-	: >empty
-	echo text >text
-	head -c 100000 /dev/urandom >noise
+	make_odd_files
 	printf '\x9f\xeb\x01\x00' | cat - noise >noisy # BTF's magic number before the noise
 	for file in . empty text noise noisy "$pinleak" /dev/null; do
 		no_plan "$file"
@@ -976,10 +981,7 @@ no_recording() {
 }
 
 @test "a directory, an empty file, text, noise and zeros are no recordings, and said to be none" {
-	cd "$BATS_TEST_TMPDIR"
-	: >empty
-	echo text >text
-	head -c 100000 /dev/urandom >noise
+	make_odd_files
 	printf '\x89pinl\r\n\x1a\x01\0\0\0' | cat - noise >noisy # magic and version before the noise
 	printf '\x89pinl\r\n\x1a\x01\0\0\0' >nothing
 	no_recording . "Is a directory"

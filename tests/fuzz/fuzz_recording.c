@@ -10,15 +10,10 @@
 
 #include "fuzz.h"
 #include "store/chunks.h"
+#include "unit/ends.h"
 #include "unit/stage.h"
 
 #define ROOM ((size_t)1 << 18) /* of the books */
-
-static int no_more(struct spring *s)
-{
-	(void)s;
-	return -ENODATA;
-}
 
 /* ---- seeds: sessions of different length and kind ------------------------------------- */
 

@@ -151,7 +151,7 @@ static int look(void *ctx, bool exact, bool books, struct source_look *out)
 	s->sample.now_ns += SECOND;
 	s->sample.acquired += RISE;
 	s->sample.memory_available -= 4096 * (s->looks % 3);
-	s->sample.exact = exact;
+	s->sample.lag = !exact;
 	out->sample = s->sample;
 	if (s->level == LEVEL_COUNTERS || !books)
 		return 0;

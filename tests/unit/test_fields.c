@@ -9,23 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ends.h"
 #include "store/fields.h"
 
 #define ROOM 65536
 
 static uint8_t bytes[ROOM];
-
-static int no_room(struct sink *s)
-{
-	(void)s;
-	return -ENOSPC;
-}
-
-static int no_more(struct spring *s)
-{
-	(void)s;
-	return -ENODATA;
-}
 
 /* Writes `now` as what differs from `before`, and reads it to `out`, a copy of `before`. */
 static int round_trip(const struct table *t, const void *before, const void *now, void *out)
@@ -113,13 +102,13 @@ static const struct {
 	  AFTER(struct snapshot, movable_zone)}},
 	{"look",
 	 &look_table,
-	 {BEFORE(struct source_look, sample.exact, sample.memory_total),
+	 {BEFORE(struct source_look, sample.lag, sample.memory_total),
 	  PRESSURE(struct source_look, sample.pressure), FIELD(struct source_look, books),
 	  AFTER(struct source_look, balance.exact)}},
 	{"level",
 	 &level_table,
 	 {BEFORE(struct source_level, refused, base),
-	  BEFORE(struct source_level, base.exact, base.memory_total),
+	  BEFORE(struct source_level, base.lag, base.memory_total),
 	  PRESSURE(struct source_level, base.pressure),
 	  BEFORE(struct source_level, pinned_known, pinned)}},
 	{"references", &references_table, {{0}}},
@@ -127,7 +116,7 @@ static const struct {
 	 &header_table,
 	 {BEFORE(struct recording_header, config.references, config.detect),
 	  BEFORE(struct recording_header, config.detect.pins, config.detect.fall),
-	  BEFORE(struct recording_header, first.exact, first.memory_total),
+	  BEFORE(struct recording_header, first.lag, first.memory_total),
 	  PRESSURE(struct recording_header, first.pressure)}},
 	{"end", &end_table, {{0}}},
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ends.h"
 #include "stage.h"
 #include "store/chunks.h"
 #include "store/mirror.h"
@@ -368,18 +369,6 @@ struct memory {
 	struct spring spring;
 	uint8_t bytes[1 << 20];
 };
-
-static int no_room(struct sink *s)
-{
-	(void)s;
-	return -ENOSPC;
-}
-
-static int no_more(struct spring *s)
-{
-	(void)s;
-	return -ENODATA;
-}
 
 static void put_books(struct memory *m, struct mirror *mirror, const struct snapshot *books)
 {
