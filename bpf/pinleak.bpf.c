@@ -56,6 +56,13 @@ __u32 sample_mask = 0;	/* a folio is chosen when hash & mask is 0 */
 __u32 armed = 0;	/* all hooks are in and the counters read: book from now on */
 __u32 deep = 0;		/* the acquire hooks write the ledger, the API hooks do not */
 __u64 deep_since = 0;	/* when that began, CLOCK_BOOTTIME */
+__u64 spare = 0;	/* records there may be before those without pins go at once */
+
+/* Records there are, roughly. On a cache line of its own: it changes with every new record. */
+struct {
+	__u64 n;
+	__u64 pad[15];
+} records __attribute__((aligned(128))) = {};
 
 /* The pages or folios a call has filled its array with, one after the other. */
 struct walk {
@@ -853,7 +860,19 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 	}
 	if (err) /* another processor was first: its record will do */
 		return 0;
+	__sync_fetch_and_add(&records.n, 1);
 	return bpf_map_lookup_elem(&pages, &folio);
+}
+
+/* Forgets a record that is locked. */
+static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
+{
+	p->dead = 1;
+	p->lock = 0; /* it is dead now; once deleted, its memory may be another folio's */
+	if (bpf_map_delete_elem(map, &folio))
+		p->dead = 0; /* the map is busy: it stays */
+	else
+		__sync_fetch_and_sub(&records.n, 1);
 }
 
 /*
@@ -1087,8 +1106,8 @@ static __always_inline void release_unknown(__u64 folio, __u32 refs)
 }
 
 /*
- * A record all of whose pins and releases are known keeps them after the last pin has gone, so
- * that a release too many can be told from one that is another's fault.
+ * A record all of whose pins and releases are known keeps them after the last pin has gone while
+ * there is room, so that a release too many can be told from one that is another's fault.
  */
 static __always_inline void release_whole(void *ctx, struct pl_page *p, __u32 refs, __u32 over,
 					  __u32 slot)
@@ -1151,7 +1170,10 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 		release_whole(ctx, p, refs, over, slot);
 	else if (p->folio == folio)
 		release_part(ctx, p, refs, pins, slot);
-	page_unlock(p);
+	if (p->folio == folio && p->whole && !p->held && !p->over && records.n > spare)
+		page_drop(&pages, folio, p);
+	else
+		page_unlock(p);
 	if (over && !p->nr_slots)
 		release_wrong(ctx, folio, over, slot);
 }
@@ -1880,18 +1902,13 @@ static __always_inline void page_repair(struct pl_page *p, __u64 folio)
 
 static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
 {
-	sum->seen++;
 	page_reread(p, *key);
 	if (p->whole && p->held && !p->pins && !p->wrong)
 		page_repair(p, *key);
 	if (p->pins || p->wrong || p->last_ns + sum->keep_ns > sum->now_ns)
 		return 0;
-	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
-		return 0; /* somebody is booking a pin of it */
-	p->dead = 1;
-	p->lock = 0; /* it is dead now; once deleted, its memory may be another folio's */
-	bpf_map_delete_elem(map, key);
-	sum->dropped++;
+	if (!__sync_val_compare_and_swap(&p->lock, 0, 1)) /* else: somebody is booking a pin */
+		page_drop(map, *key, p);
 	return 0;
 }
 
@@ -1902,8 +1919,6 @@ int sweep(struct pl_sweep *arg)
 	struct pl_sweep sum = {.now_ns = bpf_ktime_get_ns(), .keep_ns = arg->keep_ns};
 
 	bpf_for_each_map_elem(&pages, sweep_step, &sum, 0);
-	arg->seen = sum.seen;
-	arg->dropped = sum.dropped;
 	return 0;
 }
 

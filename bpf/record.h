@@ -132,7 +132,7 @@ struct pl_page {
 	__u8 nr_slots;
 	__u8 nr_rels;
 	__u8 order;
-	__u8 dead;   /* being deleted by the sweep */
+	__u8 dead;   /* being deleted */
 	__u8 torn;   /* two processors met in it: its claims prove nothing */
 	__u8 memory; /* enum pl_memory, as it was at the first claim */
 	__u8 whole; /* begun at level deep with no pin there: all its pins and releases are known */
@@ -272,8 +272,6 @@ struct pl_peek {
 struct pl_sweep {
 	__u64 now_ns;
 	__u64 keep_ns; /* a record of a folio without pins is kept for so long */
-	__u64 seen;    /* records looked at */
-	__u64 dropped; /* records of folios no longer pinned */
 };
 
 #endif

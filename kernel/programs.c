@@ -18,6 +18,7 @@
 #include "ksyms.h"
 #include "pinleak.skel.h"
 
+#define SPARE_PART   8 /* of the records may be such that have no pins any more */
 #define KEEP_NS	     1000000000ULL
 #define KEEP_DEEP_NS 10000000000ULL
 
@@ -232,6 +233,7 @@ int programs_load(struct programs *ps, const struct plan *plan, const struct pro
 		return programs_fail(ps, err, "the kernel refuses the programs: %s",
 				     strerror(-err));
 	ps->skel->bss->foll_pin = plan->foll_pin;
+	ps->skel->bss->spare = room->folios / SPARE_PART;
 	find_zero_page(ps);
 	return 0;
 }
@@ -362,9 +364,9 @@ uint64_t programs_missed(struct programs *ps)
 /* What is no longer pinned is wanted again soon, and at level deep tells of releases too many. */
 static uint64_t keep_ns(const struct programs *ps)
 {
-	uint64_t room = bpf_map__max_entries(ps->skel->maps.pages);
-
-	return ps->skel->bss->deep && ps->records * 2 < room ? KEEP_DEEP_NS : KEEP_NS;
+	return ps->skel->bss->deep && ps->skel->bss->records.n <= ps->skel->bss->spare
+		       ? KEEP_DEEP_NS
+		       : KEEP_NS;
 }
 
 int programs_sweep(struct programs *ps)
@@ -375,6 +377,5 @@ int programs_sweep(struct programs *ps)
 	if (bpf_prog_test_run_opts(bpf_program__fd(ps->skel->progs.sweep), &opts))
 		return programs_fail(ps, -errno, "the page structures cannot be read: %s",
 				     strerror(errno));
-	ps->records = arg.seen - arg.dropped;
 	return 0;
 }

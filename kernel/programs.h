@@ -27,8 +27,7 @@ struct programs {
 		enum level level; /* attached from this level on */
 	} hooked[PROGRAMS_MAX];
 	size_t nr_hooked;
-	uint64_t records; /* of folios, at the last sweep */
-	char error[256];  /* what went wrong last, for people; "" */
+	char error[256]; /* what went wrong last, for people; "" */
 };
 
 /* Keeps the text in error and returns err. */

@@ -190,6 +190,19 @@ def test_a_full_table_is_counted_and_the_verdict_says_that_it_is_incomplete():
     assert w.status == 1
 
 
+def test_the_room_of_what_was_released_is_there_for_others_at_once():
+    load("leaky")
+    before = leaked()
+    with Watch("--track", "always", "--level", "deep", "--table-size", "2048", interval="2s") as w:
+        for _ in range(5):
+            drive("--pages", 1000, "use")
+        drive("--pages", 1500, "close")
+        v = w.verdict(evidence="orphaned", pins=1500)
+        w.stop()
+    assert leaked() - before == 1500
+    assert not v["proof"]["incomplete"] and not w.of("loss"), (v["proof"], w.of("loss"))
+
+
 def test_hostile_process_names_reach_neither_terminal_nor_json_raw():
     load("leaky")
     hostile = b"\x1b]0;x\x07\n\xff\xe2\x80\xae"
