@@ -154,7 +154,7 @@ struct {
 	__type(value, struct pl_site);
 } sites SEC(".maps");
 
-/* Open files that pins came through: struct file -> id. Left by __fput(). */
+/* Open files that pins came through: struct file -> id. Left at __fput(). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -163,7 +163,7 @@ struct {
 	__type(value, __u64);
 } files SEC(".maps");
 
-/* When a file id's last reference went. */
+/* When a file id's release method had returned. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -171,6 +171,25 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } file_ends SEC(".maps");
+
+/* What hangs on a file whose release method runs; 0: nothing. */
+struct closing {
+	__u64 id;
+	__u64 owner; /* that a link to the file kept alive */
+};
+
+struct closing_key {
+	__u64 file;
+	__u64 tid;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct closing_key);
+	__type(value, struct closing);
+} closings SEC(".maps");
 
 /* Files made since the deep level began; what finds no room counts as older. */
 struct {
@@ -1711,32 +1730,61 @@ int file_born(__u64 *ctx)
 	return 0;
 }
 
+/*
+ * A file is over when its release method has returned: one that waits for a device, or has a whole
+ * machine's memory to unpin, is at work until then. The file's memory may be another's by that
+ * time, so that what hangs on it is put aside at the entry.
+ */
+static __always_inline struct closing_key closing_key(__u64 file)
+{
+	return (struct closing_key){.file = file, .tid = (__u32)bpf_get_current_pid_tgid()};
+}
+
+static __always_inline void file_over(const struct closing *c)
+{
+	__u64 id = c->id, now = bpf_ktime_get_ns(), key = c->owner;
+	struct pl_owner *owner = key ? bpf_map_lookup_elem(&owners, &key) : 0;
+
+	if (id && map_put(&file_ends, &id, &now, BPF_ANY))
+		count(PL_LOST_FILES, 1);
+	if (owner)
+		__sync_fetch_and_add(&owner->links, -1);
+}
+
 /* The last reference to an open file has gone; its release method runs next. */
 SEC("fentry/__fput")
-int file_released(__u64 *ctx)
+int file_releasing(__u64 *ctx)
 {
-	__u64 file = ctx[0], now, *id, *owner_key;
-	struct pl_owner *owner;
+	struct closing_key key = closing_key(ctx[0]);
+	__u64 file = ctx[0], *id, *owner;
+	struct closing c = {};
 
 	bpf_map_delete_elem(&births, &file);
 	id = bpf_map_lookup_elem(&files, &file);
-	if (id) {
-		__u64 key = *id;
+	owner = bpf_map_lookup_elem(&file_links, &file);
+	if (id)
+		c.id = *id;
+	if (owner)
+		c.owner = *owner;
+	if (!c.id && !c.owner)
+		return 0;
+	bpf_map_delete_elem(&files, &file);
+	bpf_map_delete_elem(&file_links, &file);
+	if (map_put(&closings, &key, &c, BPF_ANY))
+		count(PL_LOST_FILES, 1);
+	return 0;
+}
 
-		now = bpf_ktime_get_ns();
-		if (map_put(&file_ends, &key, &now, BPF_ANY))
-			count(PL_LOST_FILES, 1);
-		bpf_map_delete_elem(&files, &file);
-	}
-	owner_key = bpf_map_lookup_elem(&file_links, &file);
-	if (owner_key) {
-		__u64 key = *owner_key;
+SEC("fexit/__fput")
+int file_released(__u64 *ctx)
+{
+	struct closing_key key = closing_key(ctx[0]);
+	struct closing *c = bpf_map_lookup_elem(&closings, &key);
 
-		owner = bpf_map_lookup_elem(&owners, &key);
-		if (owner)
-			__sync_fetch_and_add(&owner->links, -1);
-		bpf_map_delete_elem(&file_links, &file);
-	}
+	if (!c)
+		return 0;
+	file_over(c);
+	bpf_map_delete_elem(&closings, &key);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ struct snap_page {
 struct snap_owner {
 	uint64_t key;
 	struct pl_owner owner;
-	uint64_t file_end_ns; /* when the file's last reference went; 0: still open, or no file */
+	uint64_t file_end_ns; /* when the file's release had returned; 0: not yet, or no file */
 	uint64_t dead_ns;     /* when the process was first seen gone; 0: it lives, or unknown */
 	char node[64];	      /* the device node the file is, without /dev/; "" when none */
 	char node_driver[MODGRAPH_NAME]; /* its device's driver by sysfs, "" when none */

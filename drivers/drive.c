@@ -41,7 +41,7 @@ static const struct shape shapes[] = {
 	{ "use", LEAKY_USE, 0,
 	  "pin, and unpin in the same call" },
 	{ "hold", LEAKY_HOLD, 0,
-	  "register: pin, and unpin when the file is closed" },
+	  "register: pin; unpinned by the close, which takes ARG ms (default 0)" },
 	{ "async", LEAKY_ASYNC, 0,
 	  "register; unpinned ARG ms after the close (default 1000)" },
 	{ "unregister", LEAKY_UNREGISTER, 0,

@@ -13,6 +13,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
@@ -47,6 +48,7 @@ struct leaky_set {
 	struct list_head node;
 	enum leaky_fate fate;
 	unsigned long delay;		/* jiffies from close to release */
+	unsigned int close_ms;		/* the close waits for so long before it */
 	unsigned long due;		/* the jiffy of a deferred release */
 	unsigned long nr;		/* pins in pages[] */
 	struct page *pages[];
@@ -241,7 +243,8 @@ static struct leaky_set *leaky_pin_req(const struct leaky_req *req,
 }
 
 static long leaky_register(struct leaky_file *lf, const struct leaky_req *req,
-			   enum leaky_fate fate, unsigned long delay)
+			   enum leaky_fate fate, unsigned long delay,
+			   unsigned int close_ms)
 {
 	struct leaky_set *set = leaky_pin_req(req, LEAKY_LONGTERM);
 
@@ -249,6 +252,7 @@ static long leaky_register(struct leaky_file *lf, const struct leaky_req *req,
 		return PTR_ERR(set);
 	set->fate = fate;
 	set->delay = delay;
+	set->close_ms = close_ms;
 	mutex_lock(&lf->lock);
 	list_add_tail(&set->node, &lf->sets);
 	mutex_unlock(&lf->lock);
@@ -291,6 +295,8 @@ static void leaky_close_set(struct leaky_set *set)
 {
 	switch (set->fate) {
 	case LEAKY_FATE_RELEASE:
+		if (set->close_ms)
+			msleep(set->close_ms);
 		leaky_release_set(set);
 		break;
 	case LEAKY_FATE_DEFER:
@@ -314,10 +320,12 @@ static long leaky_use(struct leaky_file *lf, const struct leaky_req *req)
 	return 0;
 }
 
-/* A registered buffer, released at close. */
+/* A registered buffer, released by a close that may take its time. */
 static long leaky_hold(struct leaky_file *lf, const struct leaky_req *req)
 {
-	return leaky_register(lf, req, LEAKY_FATE_RELEASE, 0);
+	if (req->arg > UINT_MAX)
+		return -EINVAL;
+	return leaky_register(lf, req, LEAKY_FATE_RELEASE, 0, req->arg);
 }
 
 /* A registered buffer, released some time after close. */
@@ -327,7 +335,7 @@ static long leaky_async(struct leaky_file *lf, const struct leaky_req *req)
 
 	if (ms > UINT_MAX)
 		return -EINVAL;
-	return leaky_register(lf, req, LEAKY_FATE_DEFER, msecs_to_jiffies(ms));
+	return leaky_register(lf, req, LEAKY_FATE_DEFER, msecs_to_jiffies(ms), 0);
 }
 
 /* Release everything that this file registered. */
@@ -388,7 +396,7 @@ static long leaky_partial(struct leaky_file *lf, const struct leaky_req *req)
 /* A registered buffer that close forgets; only unregister releases it. */
 static long leaky_close(struct leaky_file *lf, const struct leaky_req *req)
 {
-	return leaky_register(lf, req, LEAKY_FATE_FORGET, 0);
+	return leaky_register(lf, req, LEAKY_FATE_FORGET, 0, 0);
 }
 
 static void leaky_run_job(struct work_struct *work)

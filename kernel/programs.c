@@ -112,6 +112,24 @@ static void add_probe(struct programs *ps, struct bpf_program *program, const ch
 								  .level = LEVEL_LIGHT};
 }
 
+static int add_file_programs(struct programs *ps, const char *function)
+{
+	const struct {
+		const char *function;
+		struct bpf_program *program;
+	} all[] = {
+		{"__fput", ps->skel->progs.file_releasing},
+		{"__fput", ps->skel->progs.file_released},
+		{"fd_install", ps->skel->progs.file_installed},
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all) && !err; i++)
+		if (!strcmp(all[i].function, function))
+			err = add_program(ps, all[i].program, NULL, LEVEL_LIGHT);
+	return err;
+}
+
 static int add_entry(struct programs *ps, const struct plan_entry *e)
 {
 	char name[32];
@@ -142,10 +160,7 @@ static int add_entry(struct programs *ps, const struct plan_entry *e)
 			return err;
 		return add_program(ps, program_of(ps, e->slot), e->function, LEVEL_LIGHT);
 	default:
-		return add_program(ps,
-				   !strcmp(e->function, "__fput") ? ps->skel->progs.file_released
-								  : ps->skel->progs.file_installed,
-				   NULL, LEVEL_LIGHT);
+		return add_file_programs(ps, e->function);
 	}
 }
 

@@ -348,7 +348,10 @@ def test_one_page_in_a_million_pins_is_caught():
 def test_two_thousand_children_are_followed_and_the_one_that_leaks_is_caught():
     r = leak("--", "sh", "-c", "i=0; while [ $i -lt 2000 ]; do (exit 0) & i=$((i + 1)); "
              f"[ $i != 1234 ] || {DRIVE} keep-one:7 & done; wait")
-    assert not r.run["incomplete"] and r.of("summary")[0]["loss"]["processes_table_full"] == 0, r.run
+    loss = r.of("summary")[0]["loss"]
+    assert loss["processes_table_full"] == 0, loss
+    # An interrupt that frees pages while a program looks at one that is freed is missed: it is said.
+    assert r.run["incomplete"] == (loss["runs_missed"] > 0), (r.run, loss)
 
 
 def test_under_make_with_two_jobs():

@@ -252,6 +252,18 @@ def test_an_asynchronous_release_is_innocent_to_deep_tracking():
     innocent("--pages", 600, "async:800", seconds=3, level="deep")
 
 
+def test_a_close_that_takes_longer_than_the_grace_time_is_innocent():
+    innocent("--pages", 600, "--stay", 1, "hold:4000", seconds=1)
+
+
+def test_a_close_that_takes_long_is_innocent_to_deep_tracking():
+    innocent("--pages", 600, "--stay", 1, "hold:4000", seconds=1, level="deep")
+
+
+def test_what_a_close_leaves_behind_is_caught_when_it_has_returned():
+    assert caught("--pages", 8, "hold:3000", "close")["pins"] == 8
+
+
 def test_huge_pages_held_until_close_are_innocent():
     innocent("--pages", 1024, "--thp", "--hold", 2, "hold")
 
