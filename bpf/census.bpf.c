@@ -20,6 +20,7 @@ __u8 bytes[PL_READ];
 struct step {
 	__u64 vmemmap;
 	__u64 next, end;
+	__u64 base; /* frame of the first struct page of the chunk */
 	__u64 holes;
 	__u32 why;
 	__u32 found;
@@ -102,64 +103,64 @@ static __noinline int hand_over(struct step *s, __u64 pfn, __u32 why)
 }
 
 /*
- * One page of struct pages. A folio is looked at once, at its head; its tails are passed over, so
+ * One struct page of a chunk. A folio is looked at once, at its head; its tails are passed over, so
  * that with hugetlb vmemmap optimisation, where the head's struct page shows up again for every
  * 64th tail, nothing is counted twice.
  */
-static __always_inline void look_chunk(struct step *s, struct chunk *c, __u64 base)
+static long look_page(__u32 i, struct step *s)
 {
-	__u64 skip = s->next;
+	__u32 zero = 0, why, order;
+	struct chunk *c = bpf_map_lookup_elem(&chunks, &zero);
+	__u64 pfn = s->base + i, flags;
+	__u8 *page, *tail;
 
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < PL_CHUNK; i++) {
-		__u8 *page = c->page[i], *tail;
-		__u64 pfn = base + i, flags;
-		__u32 why, order;
-
-		if (pfn < skip)
-			continue;
-		flags = *(__u64 *)(page + (layout.flags & (PL_STRUCT_PAGE - 8)));
-		if (flags == ~0ULL)
-			continue; /* poisoned: never initialised */
-		if (!((flags >> layout.head_bit) & 1)) {
-			/* A tail whose head went by, or was split as we looked. */
-			if (page[layout.compound_head & (PL_STRUCT_PAGE - 1)] & 1)
-				continue;
-			why = look_small(page, flags) & s->why;
-			if (why)
-				hand_over(s, pfn, why);
-			continue;
-		}
-		if (i + 1 >= PL_CHUNK)
-			continue; /* a large folio is aligned: this one is just coming or going */
-		tail = c->page[(i + 1) & (PL_CHUNK - 1)];
-		order = tail[(layout.order - PL_STRUCT_PAGE) & (PL_STRUCT_PAGE - 1)];
-		if (!order || order > 20 || pfn & ((1ULL << order) - 1))
-			continue;
-		skip = pfn + (1ULL << order);
-		why = look_large(page, tail, flags) & s->why;
+	if (!c || pfn < s->next)
+		return 0;
+	page = c->page[i & (PL_CHUNK - 1)];
+	flags = *(__u64 *)(page + (layout.flags & (PL_STRUCT_PAGE - 8)));
+	if (flags == ~0ULL)
+		return 0; /* poisoned: never initialised */
+	if (!((flags >> layout.head_bit) & 1)) {
+		/* A tail whose head went by, or was split as we looked. */
+		if (page[layout.compound_head & (PL_STRUCT_PAGE - 1)] & 1)
+			return 0;
+		why = look_small(page, flags) & s->why;
 		if (why)
 			hand_over(s, pfn, why);
+		return 0;
 	}
-	s->next = skip > base + PL_CHUNK ? skip : base + PL_CHUNK;
+	if (i + 1 >= PL_CHUNK)
+		return 0; /* a large folio is aligned: this one is just coming or going */
+	tail = c->page[(i + 1) & (PL_CHUNK - 1)];
+	order = tail[(layout.order - PL_STRUCT_PAGE) & (PL_STRUCT_PAGE - 1)];
+	if (!order || order > 20 || pfn & ((1ULL << order) - 1))
+		return 0;
+	s->next = pfn + (1ULL << order);
+	why = look_large(page, tail, flags) & s->why;
+	if (why)
+		hand_over(s, pfn, why);
+	return 0;
 }
 
 static long scan_step(__u32 n, struct step *s)
 {
-	__u64 base = s->next & ~(PL_CHUNK - 1ULL), at = s->next;
+	__u64 at = s->next;
 	__u32 zero = 0;
 	struct chunk *c = bpf_map_lookup_elem(&chunks, &zero);
 
 	if (!c || at >= s->end || s->found > PL_FOUND - PL_CHUNK)
 		return 1;
-	if (bpf_probe_read_kernel(c, sizeof(*c), (void *)(s->vmemmap + base * PL_STRUCT_PAGE))) {
+	s->base = at & ~(PL_CHUNK - 1ULL);
+	if (bpf_probe_read_kernel(c, sizeof(*c), (void *)(s->vmemmap + s->base * PL_STRUCT_PAGE))) {
 		s->next = (at | (HOLE - 1)) + 1;
 		if (s->next > s->end)
 			s->next = s->end;
 		s->holes += s->next - at;
 		return 0;
 	}
-	look_chunk(s, c, base);
+	bpf_loop(PL_CHUNK, look_page, s, 0);
+	if (s->next < s->base + PL_CHUNK)
+		s->next = s->base + PL_CHUNK;
 	return 0;
 }
 
@@ -176,6 +177,17 @@ int scan(struct pl_scan *arg)
 	arg->next = s.next < s.end ? s.next : s.end;
 	arg->found = s.found;
 	arg->holes += s.holes;
+	return 0;
+}
+
+/* The address of the kernel's symbol whose name, with zeros after it, is in bytes[]. */
+SEC("syscall")
+int find(struct pl_find *arg)
+{
+	__u64 addr = 0;
+
+	arg->err = (__s32)bpf_kallsyms_lookup_name((const char *)bytes, PL_NAME, 0, &addr);
+	arg->addr = addr;
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #define PL_CHUNK       64	  /* struct pages read at once: one page of them */
 #define PL_FOUND       8192	  /* folios a run of the scan can hand over */
 #define PL_READ	       4096	  /* bytes a run of `read` can hand over */
+#define PL_NAME	       64	  /* bytes of a symbol's name */
 #define PL_SCAN_STEP   (1U << 20) /* page frames a run looks at, at most */
 
 /* Why a folio is handed over. */
@@ -52,6 +53,13 @@ struct pl_scan {
 	__u32 why;     /* enum pl_found_why, or-ed: what to look for */
 	__u32 found;   /* how many were handed over */
 	__u64 holes;   /* page frames without a struct page, added up */
+};
+
+/* What `find` found; its question is in bytes[]. */
+struct pl_find {
+	__u64 addr;
+	__s32 err; /* -errno */
+	__u32 pad;
 };
 
 /* Argument of `read`. */

@@ -14,7 +14,6 @@
 #include "../bpf/census.h"
 #include "btfq.h"
 #include "census.skel.h"
-#include "ksyms.h"
 
 int memory_fail(struct memory *m, int err, const char *format, ...)
 {
@@ -72,15 +71,29 @@ static bool read_layout(const struct btf *btf, struct pl_scan_layout *l)
 
 /* ---- life ------------------------------------------------------------------------------- */
 
+/* The value of a variable of the kernel's, 0 when there is none; /proc/kallsyms takes far longer.
+ */
+static int variable(struct memory *m, const char *name, uint64_t *out)
+{
+	struct pl_find arg = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
+
+	memset(m->skel->bss->bytes, 0, PL_NAME);
+	memcpy(m->skel->bss->bytes, name, strnlen(name, PL_NAME - 1));
+	if (bpf_prog_test_run_opts(bpf_program__fd(m->skel->progs.find), &opts))
+		return -errno;
+	*out = arg.err ? 0 : memory_u64(m, arg.addr);
+	return arg.err == -ENOENT ? 0 : arg.err;
+}
+
 static int find_pages(struct memory *m)
 {
-	struct ksym syms[] = {{.name = "vmemmap_base"}, {.name = "max_pfn"}};
-	int err = ksyms_find(syms, 2);
+	int err = variable(m, "vmemmap_base", &m->vmemmap);
 
+	if (!err)
+		err = variable(m, "max_pfn", &m->max_pfn);
 	if (err)
-		return memory_fail(m, err, "/proc/kallsyms hides addresses");
-	m->vmemmap = syms[0].addr ? memory_u64(m, syms[0].addr) : 0;
-	m->max_pfn = syms[1].addr ? memory_u64(m, syms[1].addr) : 0;
+		return memory_fail(m, err, "the kernel hides the addresses of its symbols");
 	if (!m->vmemmap || !m->max_pfn)
 		return memory_fail(m, -ENOTSUP,
 				   "the kernel does not say where its struct pages are");
