@@ -118,30 +118,36 @@ static const struct detect_floor *floor_at(const struct detect_window *w, uint32
 	return &w->past[(w->next + DETECT_PAST - 1 - back) % DETECT_PAST];
 }
 
-/* Takes a floor of a shorter window, or a sample; true when the window has ended with it. */
-static bool window_take(struct detect_window *w, const struct detect_scale *scale,
-			enum detect_side side, const struct detect_floor *f)
+/*
+ * Takes a floor of a shorter window, or a sample; true when the window has ended with it: then *f
+ * becomes the window's own. Each second of each month passes here: field by field, for what was
+ * just written in pieces is slow to read as a whole.
+ */
+static inline bool window_take(struct detect_window *w, const struct detect_scale *scale,
+			       enum detect_side side, struct detect_floor *f)
 {
-	uint64_t late;
+	uint64_t late = scale->ns / 16 < LATE_NS ? scale->ns / 16 : LATE_NS;
+	struct detect_floor *past = &w->past[w->next];
 
 	if (!w->open) {
-		w->floor = *f;
 		w->begin_ns = w->begin_ns ? w->begin_ns : f->ns;
-		w->open = true;
+		w->floor.ns = f->ns;
+	} else {
+		if (side == DETECT_FLOOR ? w->floor.pins < f->pins : w->floor.pins > f->pins)
+			f->pins = w->floor.pins;
+		f->lag = w->floor.lag > f->lag ? w->floor.lag : f->lag;
 	}
-	if (side == DETECT_FLOOR ? f->pins < w->floor.pins : f->pins > w->floor.pins)
-		w->floor.pins = f->pins;
-	if (f->lag > w->floor.lag)
-		w->floor.lag = f->lag;
+	w->floor.pins = f->pins;
+	w->floor.lag = f->lag;
 	/* Looks are not punctual to the last. */
-	late = scale->ns / 16 < LATE_NS ? scale->ns / 16 : LATE_NS;
-	if (f->ns + late < w->begin_ns + scale->ns)
+	w->open = f->ns + late < w->begin_ns + scale->ns;
+	if (w->open)
 		return false;
-	w->floor.ns = w->begin_ns = f->ns;
-	w->past[w->next] = w->floor;
+	w->floor.ns = w->begin_ns = past->ns = f->ns;
+	past->pins = f->pins;
+	past->lag = f->lag;
 	w->next = (w->next + 1) % DETECT_PAST;
 	w->nr += w->nr < UINT32_MAX;
-	w->open = false;
 	return true;
 }
 
@@ -172,19 +178,24 @@ static int64_t deepest_fall(const struct detect_window *w)
 	return fall;
 }
 
-/* Mann and Kendall: do they rise all, but for one pair? */
+/*
+ * Mann and Kendall: do they rise all, but for one pair? The last must be above all others and the
+ * first below: that says nearly always no, without a jump that depends on noise.
+ */
 static bool is_rising(const struct detect_window *w, uint32_t floors)
 {
+	int64_t last = floor_at(w, 0)->pins, first = floor_at(w, floors - 1)->pins;
+	bool between = last > first;
 	uint32_t falls = 0;
 
-	for (uint32_t i = 0; i < floors; i++)
-		for (uint32_t k = i + 1; k < floors; k++) {
-			if (floor_at(w, i)->pins > floor_at(w, k)->pins)
-				continue;
-			if (++falls > 1 || i == 0 || k == floors - 1)
-				return false;
-		}
-	return true;
+	for (uint32_t i = 1; i < floors - 1; i++)
+		between &= (last > floor_at(w, i)->pins) & (floor_at(w, i)->pins > first);
+	if (!between)
+		return false;
+	for (uint32_t i = 1; i < floors - 1; i++)
+		for (uint32_t k = i + 1; k < floors - 1; k++)
+			falls += floor_at(w, i)->pins <= floor_at(w, k)->pins;
+	return falls <= 1;
 }
 
 /* Theil and Sen: the median slope of all pairs, in pins a second. */
@@ -295,7 +306,7 @@ static bool is_suspicious(const struct detect *d, enum detect_side side, uint32_
 	const struct detect_window *w = &d->window[side][scale];
 	const struct detect_scale *sc = &detect_scales[scale];
 	const struct detect_floor *last, *first;
-	double rise;
+	double rise, least, lag, fall;
 
 	if (w->nr < sc->floors)
 		return false;
@@ -306,17 +317,22 @@ static bool is_suspicious(const struct detect *d, enum detect_side side, uint32_
 		return false;
 	out->scale = scale;
 	describe(w, sc, 1, out);
-	/* From the cheapest to the dearest: a steady rise that nobody can pay for comes each
-	 * second. */
-	if (!can_pay(d, out, sample) ||
-	    (double)out->rise < least_rise(d, sc, out, sample->memory_pages))
+	/* From the cheapest to the dearest: a steady rise that nobody can pay for, or that is less
+	 * than what comes and goes, comes each second. */
+	if (!can_pay(d, out, sample))
+		return false;
+	least = least_rise(d, sc, out, sample->memory_pages);
+	lag = (double)first->lag + last->lag;
+	rise = (double)out->rise - lag;
+	if (rise < least)
+		return false;
+	fall = d->config.fall * (double)deepest_fall(w);
+	if (rise <= fall)
 		return false;
 	out->pins_per_s = slope_of(w, sc->floors);
-	rise = out->span_ns ? out->pins_per_s * (double)out->span_ns / NS_PER_S : (double)out->rise;
-	rise = rise < (double)out->rise ? rise : (double)out->rise;
-	rise -= (double)first->lag + last->lag;
-	return rise >= least_rise(d, sc, out, sample->memory_pages) &&
-	       rise > d->config.fall * (double)deepest_fall(w);
+	if (out->span_ns)
+		rise = fmin(rise, out->pins_per_s * (double)out->span_ns / NS_PER_S - lag);
+	return rise >= least && rise > fall;
 }
 
 /* ---- samples -------------------------------------------------------------------------- */
@@ -353,7 +369,6 @@ static bool side_takes(struct detect *d, enum detect_side side, uint32_t from, u
 
 		if (!window_take(w, &detect_scales[i], side, &f))
 			break;
-		f = *floor_at(w, 0);
 		if (suspicious || !is_suspicious(d, side, i, s, &found))
 			continue;
 		*out = found;
