@@ -109,7 +109,8 @@ static uint32_t driver_total(const struct proof_page *p, uint32_t driver,
 static uint32_t claim_rest(const struct proof_page *p, uint32_t i, uint32_t left,
 			   const struct proof_result *r)
 {
-	uint32_t rest = less(left + p->extra, driver_total(p, p->claim[i].driver, r));
+	uint32_t proved = r->total ? driver_total(p, p->claim[i].driver, r) : 0;
+	uint32_t rest = less(left + p->extra, proved);
 
 	rest = least(rest, less(p->claim[i].acquired, p->claim[i].released));
 	return least(rest, less(p->pins, r->total));
@@ -123,11 +124,11 @@ void proof_conclude(const struct proof_page *p, struct proof_result *out)
 	memset(out, 0, sizeof(*out));
 	out->base = least(p->base, p->pins);
 	pins = p->pins - out->base;
-	for (uint32_t i = 0; i < p->nr_claims; i++) {
+	for (uint32_t i = 0; i < p->nr_claims; i++)
 		suspects += least(p->claim[i].guilty, left[i]);
+	for (uint32_t i = 0; i < p->nr_claims && suspects; i++)
 		if (is_first_of_driver(p, i))
 			share_out(p, p->claim[i].driver, driver_proved(p, i, left, pins), out);
-	}
 	for (uint32_t i = 0; i < p->nr_claims; i++)
 		out->rest[i] = claim_rest(p, i, left[i], out);
 	out->ambiguous = least(less(pins, out->total), less(suspects, out->total));

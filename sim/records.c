@@ -82,32 +82,38 @@ static uint64_t seen_gone(const struct machine *m, uint64_t end_ns)
 	return m->now_ns - ago;
 }
 
+/* As next_page(): room that is used again. */
+static struct snap_owner *next_owner(struct machine *m)
+{
+	struct snapshot *snap = &m->records.snapshot;
+	size_t room = m->records.room_owners;
+
+	if (grow((void **)&snap->owners, &m->records.room_owners, snap->nr_owners,
+		 sizeof(*snap->owners)))
+		return NULL;
+	for (size_t i = room; i < m->records.room_owners; i++)
+		snap->owners[i] = (struct snap_owner){.owner.comm = "worker"};
+	return &snap->owners[snap->nr_owners];
+}
+
 static int add_owner(struct machine *m, const struct site *s, const struct holder *h)
 {
 	struct snapshot *snap = &m->records.snapshot;
-	uint64_t key = owner_key(s, h);
-	struct snap_owner *o;
-	int err =
-		grow((void **)&snap->owners, &m->records.room_owners, snap->nr_owners, sizeof(*o));
+	bool gone = h->end_ns && !s->habit.survives;
+	struct snap_owner *o = next_owner(m);
 
-	if (err)
-		return err;
-	o = &snap->owners[snap->nr_owners];
-	*o = (struct snap_owner){.key = key};
-	o->owner = (struct pl_owner){.site = s->path.key,
-				     .file_id = key,
-				     .start_ns = h->born_ns,
-				     .first_ns = h->born_ns,
-				     .last_ns = h->end_ns ? h->end_ns : m->now_ns,
-				     .tgid = (uint32_t)(1000 + h->id % 4000000),
-				     .mode = mode_of(s->habit.identity),
-				     .comm = "worker"};
-	if (s->habit.identity == ID_VFIO)
-		snprintf(o->node, sizeof(o->node), "vfio/vfio");
+	if (!o)
+		return -ENOMEM;
+	o->key = o->owner.file_id = owner_key(s, h);
+	o->owner.site = s->path.key;
+	o->owner.start_ns = o->owner.first_ns = h->born_ns;
+	o->owner.last_ns = h->end_ns ? h->end_ns : m->now_ns;
+	o->owner.tgid = (uint32_t)(1000 + h->id % 4000000);
+	o->owner.mode = mode_of(s->habit.identity);
+	strcpy(o->node, s->habit.identity == ID_VFIO ? "vfio/vfio" : "");
 	o->file_end_ns = h->end_ns;
-	if (h->end_ns && !s->habit.survives)
-		o->dead_ns = seen_gone(m, h->end_ns);
-	return map64_put(&snap->owner_at, key, (uint32_t)snap->nr_owners++);
+	o->dead_ns = gone ? seen_gone(m, h->end_ns) : 0;
+	return map64_put(&snap->owner_at, o->key, (uint32_t)snap->nr_owners++);
 }
 
 /* ---- folios --------------------------------------------------------------------------- */
@@ -138,8 +144,8 @@ static const struct holder *former(const struct machine *m, const struct site *s
 }
 
 /*
- * Room for a folio, at the end of the list. It is cleared when it is new and then used again and
- * again: what a folio of ours does not have stays zero, and of its slots the first nr_slots count.
+ * Room for a folio, at the end of the list: cleared when it is new and then used again and again.
+ * What a folio of ours does not have stays zero, and of its slots the first nr_slots count.
  */
 static struct snap_page *next_page(struct machine *m)
 {
