@@ -3,8 +3,13 @@
 
 static int look_at(struct conductor *c, bool books)
 {
-	struct source_look look = {0};
-	int err = c->source->look(c->ctx, monitor_wants_exact(c->monitor), books, &look);
+	struct source_look look;
+	int err;
+
+	/* Not all of it, each second: the source fills the sample. */
+	look.books = NULL;
+	look.balance = (struct balance){0};
+	err = c->source->look(c->ctx, monitor_wants_exact(c->monitor), books, &look);
 
 	if (err)
 		return err;

@@ -118,44 +118,65 @@ static const struct detect_floor *floor_at(const struct detect_window *w, uint32
 	return &w->past[(w->next + DETECT_PAST - 1 - back) % DETECT_PAST];
 }
 
-/* Takes a floor of a shorter window, or a sample; true when the window has ended with it. */
-static bool window_take(struct detect_window *w, const struct detect_scale *scale,
-			enum detect_side side, const struct detect_floor *f)
+/* Together with what is in it; field by field, as what was just written in pieces is slow to copy.
+ */
+static void join(const struct detect_window *w, struct detect_floor *f)
 {
-	uint64_t late;
+	const int64_t *pins = w->floor.pins;
 
-	if (!w->open) {
-		w->floor = *f;
-		w->begin_ns = w->begin_ns ? w->begin_ns : f->ns;
-		w->open = true;
-	}
-	if (side == DETECT_FLOOR ? f->pins < w->floor.pins : f->pins > w->floor.pins)
-		w->floor.pins = f->pins;
-	if (f->lag > w->floor.lag)
-		w->floor.lag = f->lag;
+	f->pins[DETECT_FLOOR] = pins[DETECT_FLOOR] < f->pins[DETECT_FLOOR] ? pins[DETECT_FLOOR]
+									   : f->pins[DETECT_FLOOR];
+	f->pins[DETECT_CEILING] = pins[DETECT_CEILING] > f->pins[DETECT_CEILING]
+					  ? pins[DETECT_CEILING]
+					  : f->pins[DETECT_CEILING];
+	f->lag = w->floor.lag > f->lag ? w->floor.lag : f->lag;
+}
+
+static void keep(struct detect_floor *to, const struct detect_floor *f)
+{
+	to->pins[DETECT_FLOOR] = f->pins[DETECT_FLOOR];
+	to->pins[DETECT_CEILING] = f->pins[DETECT_CEILING];
+	to->lag = f->lag;
+}
+
+/*
+ * Takes a floor of a shorter window, or a sample; true when the window has ended with it: then *f
+ * becomes the window's own.
+ */
+static inline bool window_take(struct detect_window *w, const struct detect_scale *scale,
+			       struct detect_floor *f)
+{
 	/* Looks are not punctual to the last. */
-	late = scale->ns / 16 < LATE_NS ? scale->ns / 16 : LATE_NS;
-	if (f->ns + late < w->begin_ns + scale->ns)
+	uint64_t late = scale->ns / 16 < LATE_NS ? scale->ns / 16 : LATE_NS;
+
+	if (w->open) {
+		join(w, f);
+	} else {
+		w->begin_ns = w->begin_ns ? w->begin_ns : f->ns;
+		w->floor.ns = f->ns;
+	}
+	keep(&w->floor, f);
+	w->open = f->ns + late < w->begin_ns + scale->ns;
+	if (w->open)
 		return false;
-	w->floor.ns = w->begin_ns = f->ns;
-	w->past[w->next] = w->floor;
+	w->floor.ns = w->begin_ns = w->past[w->next].ns = f->ns;
+	keep(&w->past[w->next], f);
 	w->next = (w->next + 1) % DETECT_PAST;
 	w->nr += w->nr < UINT32_MAX;
-	w->open = false;
 	return true;
 }
 
 void detect_reset(struct detect *d)
 {
-	for (uint32_t i = 0; i < DETECT_SIDES * DETECT_SCALES; i++)
-		d->window[i / DETECT_SCALES][i % DETECT_SCALES].nr = 0;
+	for (uint32_t i = 0; i < DETECT_SCALES; i++)
+		d->window[i].nr = 0;
 	d->sink.nr = 0;
 }
 
 /* ---- the rise of the last floors ------------------------------------------------------ */
 
 /* The deepest fall among all floors that are kept; a tracking in between makes no difference. */
-static int64_t deepest_fall(const struct detect_window *w)
+static int64_t deepest_fall(const struct detect_window *w, enum detect_side side)
 {
 	int64_t top = INT64_MIN, fall = 0;
 
@@ -164,31 +185,39 @@ static int64_t deepest_fall(const struct detect_window *w)
 
 		if (!f->ns)
 			continue;
-		if (f->pins > top)
-			top = f->pins;
-		if (top - f->pins > fall)
-			fall = top - f->pins;
+		if (f->pins[side] > top)
+			top = f->pins[side];
+		if (top - f->pins[side] > fall)
+			fall = top - f->pins[side];
 	}
 	return fall;
 }
 
-/* Mann and Kendall: do they rise all, but for one pair? */
-static bool is_rising(const struct detect_window *w, uint32_t floors)
+/*
+ * Mann and Kendall: do they rise all, but for one pair? The last must be above all others and the
+ * first below: that says nearly always no, without a jump that depends on noise.
+ */
+static bool is_rising(const struct detect_window *w, enum detect_side side, uint32_t floors)
 {
+	int64_t last = floor_at(w, 0)->pins[side], first = floor_at(w, floors - 1)->pins[side];
+	bool between = last > first;
 	uint32_t falls = 0;
 
-	for (uint32_t i = 0; i < floors; i++)
-		for (uint32_t k = i + 1; k < floors; k++) {
-			if (floor_at(w, i)->pins > floor_at(w, k)->pins)
-				continue;
-			if (++falls > 1 || i == 0 || k == floors - 1)
-				return false;
-		}
-	return true;
+	for (uint32_t i = 1; i < floors - 1; i++) {
+		int64_t pins = floor_at(w, i)->pins[side];
+
+		between &= (last > pins) & (pins > first);
+	}
+	if (!between)
+		return false;
+	for (uint32_t i = 1; i < floors - 1; i++)
+		for (uint32_t k = i + 1; k < floors - 1; k++)
+			falls += floor_at(w, i)->pins[side] <= floor_at(w, k)->pins[side];
+	return falls <= 1;
 }
 
 /* Theil and Sen: the median slope of all pairs, in pins a second. */
-static double slope_of(const struct detect_window *w, uint32_t floors)
+static double slope_of(const struct detect_window *w, enum detect_side side, uint32_t floors)
 {
 	double slopes[DETECT_FLOORS * (DETECT_FLOORS - 1) / 2];
 	uint32_t nr = 0;
@@ -196,9 +225,8 @@ static double slope_of(const struct detect_window *w, uint32_t floors)
 	for (uint32_t i = 0; i < floors; i++)
 		for (uint32_t k = i + 1; k < floors; k++) {
 			const struct detect_floor *b = floor_at(w, i), *a = floor_at(w, k);
-			double s = b->ns > a->ns ? (double)(b->pins - a->pins) * NS_PER_S /
-							   (double)(b->ns - a->ns)
-						 : 0;
+			double rise = (double)(b->pins[side] - a->pins[side]);
+			double s = b->ns > a->ns ? rise * NS_PER_S / (double)(b->ns - a->ns) : 0;
 			uint32_t at = nr++;
 
 			for (; at && slopes[at - 1] > s; at--)
@@ -208,12 +236,12 @@ static double slope_of(const struct detect_window *w, uint32_t floors)
 	return (slopes[(nr - 1) / 2] + slopes[nr / 2]) / 2;
 }
 
-static void describe(const struct detect_window *w, const struct detect_scale *scale, int sign,
-		     struct detect_suspicion *out)
+static void describe(const struct detect_window *w, enum detect_side side,
+		     const struct detect_scale *scale, struct detect_suspicion *out)
 {
 	const struct detect_floor *last = floor_at(w, 0), *first = floor_at(w, scale->floors - 1);
 
-	out->rise = sign * (last->pins - first->pins);
+	out->rise = last->pins[side] - first->pins[side];
 	out->span_ns = last->ns - first->ns;
 	out->hunt_ns = out->span_ns < HUNT_MAX_NS ? out->span_ns : HUNT_MAX_NS;
 }
@@ -292,31 +320,36 @@ void detect_was_wrong(struct detect *d, const struct detect_suspicion *s, uint64
 static bool is_suspicious(const struct detect *d, enum detect_side side, uint32_t scale,
 			  const struct detect_sample *sample, struct detect_suspicion *out)
 {
-	const struct detect_window *w = &d->window[side][scale];
+	const struct detect_window *w = &d->window[scale];
 	const struct detect_scale *sc = &detect_scales[scale];
 	const struct detect_floor *last, *first;
-	double rise;
+	double rise, least, lag, fall;
 
 	if (w->nr < sc->floors)
 		return false;
 	last = floor_at(w, 0);
 	first = floor_at(w, sc->floors - 1);
-	if (last->pins - first->pins < (int64_t)d->config.pins * sc->pins ||
-	    !is_rising(w, sc->floors))
+	if (last->pins[side] - first->pins[side] < (int64_t)d->config.pins * sc->pins ||
+	    !is_rising(w, side, sc->floors))
 		return false;
 	out->scale = scale;
-	describe(w, sc, 1, out);
-	/* From the cheapest to the dearest: a steady rise that nobody can pay for comes each
-	 * second. */
-	if (!can_pay(d, out, sample) ||
-	    (double)out->rise < least_rise(d, sc, out, sample->memory_pages))
+	describe(w, side, sc, out);
+	/* From the cheapest to the dearest: a steady rise that nobody can pay for, or that is less
+	 * than what comes and goes, comes each second. */
+	if (!can_pay(d, out, sample))
 		return false;
-	out->pins_per_s = slope_of(w, sc->floors);
-	rise = out->span_ns ? out->pins_per_s * (double)out->span_ns / NS_PER_S : (double)out->rise;
-	rise = rise < (double)out->rise ? rise : (double)out->rise;
-	rise -= (double)first->lag + last->lag;
-	return rise >= least_rise(d, sc, out, sample->memory_pages) &&
-	       rise > d->config.fall * (double)deepest_fall(w);
+	least = least_rise(d, sc, out, sample->memory_pages);
+	lag = (double)first->lag + last->lag;
+	rise = (double)out->rise - lag;
+	if (rise < least)
+		return false;
+	fall = d->config.fall * (double)deepest_fall(w, side);
+	if (rise <= fall)
+		return false;
+	out->pins_per_s = slope_of(w, side, sc->floors);
+	if (out->span_ns)
+		rise = fmin(rise, out->pins_per_s * (double)out->span_ns / NS_PER_S - lag);
+	return rise >= least && rise > fall;
 }
 
 /* ---- samples -------------------------------------------------------------------------- */
@@ -325,51 +358,37 @@ static bool is_suspicious(const struct detect *d, enum detect_side side, uint32_
 static bool sink_take(struct detect *d, const struct detect_sample *s, struct detect_suspicion *out)
 {
 	struct detect_window *w = &d->sink;
-	struct detect_floor f = {.pins = -s->floor, .ns = s->now_ns, .lag = s->lag};
+	struct detect_floor f = {.pins = {-s->floor}, .ns = s->now_ns, .lag = s->lag};
+	const struct detect_floor *last;
 
-	if (!window_take(w, &sink_scale, DETECT_FLOOR, &f) || w->nr < sink_scale.floors)
+	if (!window_take(w, &sink_scale, &f) || w->nr < sink_scale.floors)
 		return false;
 	for (uint32_t i = 0; i + 1 < sink_scale.floors; i++)
-		if (floor_at(w, i)->pins <= floor_at(w, i + 1)->pins)
+		if (floor_at(w, i)->pins[DETECT_FLOOR] <= floor_at(w, i + 1)->pins[DETECT_FLOOR])
 			return false;
-	describe(w, &sink_scale, -1, out);
-	out->pins_per_s = -slope_of(w, sink_scale.floors);
+	describe(w, DETECT_FLOOR, &sink_scale, out);
+	out->rise = -out->rise;
+	out->pins_per_s = -slope_of(w, DETECT_FLOOR, sink_scale.floors);
 	out->scale = 0;
-	return floor_at(w, 0)->pins > (int64_t)floor_at(w, 0)->lag && -out->rise >= SINK_PINS;
+	last = floor_at(w, 0);
+	return last->pins[DETECT_FLOOR] > (int64_t)last->lag && -out->rise >= SINK_PINS;
 }
 
-/* A sample goes into the window of one scale; each that ends goes on into the next longer one. */
-static bool side_takes(struct detect *d, enum detect_side side, uint32_t from, uint32_t to,
-		       const struct detect_sample *s, struct detect_suspicion *out)
-{
-	struct detect_floor f = {.pins = side == DETECT_FLOOR ? s->floor : s->top,
-				 .ns = s->now_ns,
-				 .lag = s->lag};
-	struct detect_suspicion found;
-	bool suspicious = false;
-
-	for (uint32_t i = from; i < to; i++) {
-		struct detect_window *w = &d->window[side][i];
-
-		if (!window_take(w, &detect_scales[i], side, &f))
-			break;
-		f = *floor_at(w, 0);
-		if (suspicious || !is_suspicious(d, side, i, s, &found))
-			continue;
-		*out = found;
-		suspicious = true;
-	}
-	return suspicious;
-}
-
-/* Both sides of some scales, of which one is enough. */
+/*
+ * A sample goes into the window of one scale; each that ends goes on into the next longer one. Of
+ * both sides one is enough.
+ */
 static bool scales_take(struct detect *d, uint32_t from, uint32_t to, const struct detect_sample *s,
 			struct detect_suspicion *out)
 {
+	struct detect_floor f = {.pins = {s->floor, s->top}, .ns = s->now_ns, .lag = s->lag};
 	struct detect_suspicion other;
-	bool low = side_takes(d, DETECT_FLOOR, from, to, s, out);
-	bool high = side_takes(d, DETECT_CEILING, from, to, s, &other);
+	bool low = false, high = false;
 
+	for (uint32_t i = from; i < to && window_take(&d->window[i], &detect_scales[i], &f); i++) {
+		low = low || is_suspicious(d, DETECT_FLOOR, i, s, out);
+		high = high || is_suspicious(d, DETECT_CEILING, i, s, &other);
+	}
 	if (high && !low)
 		*out = other;
 	return low || high;
@@ -377,10 +396,10 @@ static bool scales_take(struct detect *d, uint32_t from, uint32_t to, const stru
 
 static void note_rise(struct detect *d, const struct detect_sample *s)
 {
-	const struct detect_window *w = &d->window[DETECT_FLOOR][0];
+	const struct detect_window *w = &d->window[0];
 
 	if (w->nr >= 2 && floor_at(w, 0)->ns == s->now_ns &&
-	    floor_at(w, 0)->pins > floor_at(w, 1)->pins)
+	    floor_at(w, 0)->pins[DETECT_FLOOR] > floor_at(w, 1)->pins[DETECT_FLOOR])
 		d->curious_ns = s->now_ns + CURIOUS_NS;
 }
 
@@ -409,7 +428,7 @@ bool detect_take(struct detect *d, const struct detect_sample *s, struct detect_
 
 bool detect_is_curious(const struct detect *d)
 {
-	uint64_t now_ns = d->window[DETECT_FLOOR][0].floor.ns;
+	uint64_t now_ns = d->window[0].floor.ns;
 
 	return now_ns < d->curious_ns || now_ns >= d->exact_ns + (d->moving ? MOVING_NS : EXACT_NS);
 }

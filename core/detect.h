@@ -53,8 +53,11 @@ struct detect_scale {
 
 extern const struct detect_scale detect_scales[DETECT_SCALES];
 
+enum detect_side { DETECT_FLOOR, DETECT_CEILING, DETECT_SIDES };
+
+/* Both sides of a window. */
 struct detect_floor {
-	int64_t pins;
+	int64_t pins[DETECT_SIDES];
 	uint64_t ns;  /* when its window ended */
 	uint32_t lag; /* pins by which it may be off */
 };
@@ -75,11 +78,9 @@ struct detect_account {
 	int64_t vain; /* the greatest rise that led to nothing */
 };
 
-enum detect_side { DETECT_FLOOR, DETECT_CEILING, DETECT_SIDES };
-
 struct detect {
 	struct detect_config config;
-	struct detect_window window[DETECT_SIDES][DETECT_SCALES];
+	struct detect_window window[DETECT_SCALES];
 	struct detect_account account[DETECT_SCALES];
 	struct detect_window sink; /* of pins released beyond those taken */
 	uint64_t exact_ns;	   /* when the counters were exact last */

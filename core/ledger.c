@@ -57,14 +57,41 @@ void ledger_free(struct ledger *l)
 {
 	free(l->findings);
 	free(l->holdings);
+	free(l->standings);
 	map64_free(&l->waiting);
 	map64_free(&l->delays);
-	map64_free(&l->scratch);
 	map64_free(&l->lacks);
 	*l = (struct ledger){0};
 }
 
 /* ---- what is known of an owner -------------------------------------------------------- */
+
+/* What is found out of an owner once an evaluation, however many folios it has. */
+struct ledger_standing {
+	const struct snap_site *site; /* NULL: lost */
+	uint32_t driver;
+	uint32_t waiting; /* pins left after the file's end */
+	uint32_t holding; /* place in the holdings, plus one; 0: none */
+	bool known;	  /* the rest is */
+	enum evidence evidence;
+	uint64_t grace_ns;
+};
+
+static int open_standings(struct ledger *l, const struct snapshot *s)
+{
+	if (s->nr_owners > l->room_standings) {
+		struct ledger_standing *more =
+			realloc(l->standings, s->nr_owners * sizeof(*l->standings));
+
+		if (!more)
+			return -ENOMEM;
+		l->standings = more;
+		l->room_standings = s->nr_owners;
+	}
+	if (s->nr_owners)
+		memset(l->standings, 0, s->nr_owners * sizeof(*l->standings));
+	return 0;
+}
 
 static const struct snap_owner *owner_of(const struct snapshot *s, uint64_t key)
 {
@@ -135,11 +162,9 @@ static bool is_in_use(const struct snapshot *s, const struct blame *driver)
 	return !m || m->refcount != 0;
 }
 
-static enum evidence owner_evidence(const struct ledger *l, const struct snapshot *s,
-				    const struct snap_owner *o, const struct snap_site *site)
+static enum evidence owner_evidence(const struct snapshot *s, const struct snap_owner *o,
+				    const struct snap_site *site, uint64_t grace)
 {
-	uint64_t grace = grace_of(l, site);
-
 	if (is_unloaded(s, o, &site->blame))
 		return EVIDENCE_UNLOADED;
 	if (o->owner.file_id) {
@@ -277,25 +302,25 @@ static void finding_add_place(struct finding *f, const struct snapshot *s, const
 	f->nodes[i].bytes += bytes;
 }
 
-static int hold(struct ledger *l, const struct snap_owner *o, const struct snap_site *site,
+static int hold(struct ledger *l, const struct snapshot *s, const struct snap_owner *o,
 		uint64_t pins, uint64_t bytes)
 {
-	uint32_t at;
+	struct ledger_standing *standing = &l->standings[o - s->owners];
+	struct holding *h;
 	int err;
 
-	if (!map64_get(&l->scratch, o->key, &at)) {
+	if (!standing->holding) {
 		err = grow((void **)&l->holdings, &l->room_holdings, l->nr_holdings,
 			   sizeof(*l->holdings));
 		if (err)
 			return err;
-		at = (uint32_t)l->nr_holdings++;
-		l->holdings[at] = (struct holding){.owner = o, .site = site};
-		err = map64_put(&l->scratch, o->key, at);
-		if (err)
-			return err;
+		l->holdings[l->nr_holdings++] =
+			(struct holding){.owner = o, .site = standing->site};
+		standing->holding = (uint32_t)l->nr_holdings;
 	}
-	l->holdings[at].pins += pins;
-	l->holdings[at].bytes += bytes;
+	h = &l->holdings[standing->holding - 1];
+	h->pins += pins;
+	h->bytes += bytes;
 	return 0;
 }
 
@@ -327,33 +352,58 @@ static uint32_t driver_number(const struct blame *driver)
 
 /* Pins of the claim that calls took which failed since. */
 static uint32_t bad_refs(const struct ledger *l, const struct snapshot *s,
-			 const struct snap_site *site, const struct pl_page *p,
+			 const struct ledger_standing *owner, const struct pl_page *p,
 			 const struct pl_slot *slot)
 {
-	uint32_t bad = has_passed(s, p->first_ns, grace_of(l, site)) ? slot->refs_bad : 0;
+	uint32_t bad = has_passed(s, p->first_ns, owner->grace_ns) ? slot->refs_bad : 0;
 
-	return slot->call && is_bad_call(l, s, site, slot->call) ? bad + slot->refs_call : bad;
+	return slot->call && is_bad_call(l, s, owner->site, slot->call) ? bad + slot->refs_call
+									: bad;
 }
 
+static const struct ledger_standing *standing_of(const struct ledger *l, const struct snapshot *s,
+						 const struct snap_owner *o)
+{
+	struct ledger_standing *standing = &l->standings[o - s->owners];
+	const struct snap_site *site;
+
+	if (standing->known)
+		return standing;
+	standing->known = true;
+	standing->site = site = site_of(s, o->owner.site);
+	if (!site)
+		return standing;
+	standing->driver = driver_number(&site->blame);
+	standing->grace_ns = grace_of(l, site);
+	standing->evidence = owner_evidence(s, o, site, standing->grace_ns);
+	return standing;
+}
+
+/* Sets all that is kept of this claim: a case is not cleared before. */
 static void add_claim(const struct ledger *l, const struct snapshot *s, struct case_file *c,
 		      uint32_t i)
 {
 	const struct pl_page *p = &c->page->page;
 	const struct pl_slot *slot = &p->slot[i];
+	const struct snap_owner *o = owner_of(s, slot->owner);
+	const struct ledger_standing *known = o ? standing_of(l, s, o) : NULL;
 	struct proof_claim *claim = &c->proof.claim[i];
 
+	c->owner[i] = o;
+	c->site[i] = known ? known->site : NULL;
+	c->evidence[i] = EVIDENCE_NONE;
+	c->bad[i] = 0;
+	claim->driver = known ? known->driver : 0;
 	claim->acquired = slot->refs;
 	claim->released = slot->released;
-	c->owner[i] = owner_of(s, slot->owner);
-	c->site[i] = c->owner[i] ? site_of(s, c->owner[i]->owner.site) : NULL;
+	claim->guilty = 0;
 	if (!c->site[i])
 		return; /* lost: it stays innocent */
-	claim->driver = driver_number(&c->site[i]->blame);
-	if (l->tree_only && !c->owner[i]->owner.tree)
+	if (l->tree_only && !o->owner.tree)
 		return; /* innocent, so that what it may have left is not blamed on the tree */
 	if (!c->site[i]->blame.keeps)
-		c->bad[i] = bad_refs(l, s, c->site[i], p, slot);
-	c->evidence[i] = owner_evidence(l, s, c->owner[i], c->site[i]);
+		c->bad[i] = bad_refs(l, s, known, p, slot);
+	c->evidence[i] = known->evidence;
 	claim->guilty = c->evidence[i] ? slot->refs : c->bad[i];
 	if (!c->evidence[i] && c->bad[i])
 		c->evidence[i] = EVIDENCE_ERROR_LEFT;
@@ -366,12 +416,12 @@ static void open_case(const struct ledger *l, const struct snapshot *s,
 	uint32_t claims = p->nr_slots < PL_SLOTS ? p->nr_slots : PL_SLOTS;
 	uint32_t releases = p->nr_rels < PL_RELS ? p->nr_rels : PL_RELS;
 
-	*c = (struct case_file){.page = page};
-	c->proof = (struct proof_page){.pins = p->pins,
-				       .base = p->base,
-				       .extra = p->extra,
-				       .nr_claims = claims,
-				       .nr_releases = releases};
+	c->page = page;
+	c->proof.pins = p->pins;
+	c->proof.base = p->base;
+	c->proof.extra = p->extra;
+	c->proof.nr_claims = claims;
+	c->proof.nr_releases = releases;
 	for (uint32_t i = 0; i < claims; i++)
 		add_claim(l, s, c, i);
 	for (uint32_t i = 0; i < releases; i++) {
@@ -475,7 +525,7 @@ static int book_claim(struct ledger *l, const struct snapshot *s, const struct c
 		return book_guilt(l, s, c, i);
 	if (!c->owner[i] || c->proof.claim[i].guilty || !c->result.rest[i])
 		return 0;
-	return hold(l, c->owner[i], c->site[i], c->result.rest[i],
+	return hold(l, s, c->owner[i], c->result.rest[i],
 		    (uint64_t)s->base_page << c->page->page.order);
 }
 
@@ -731,45 +781,52 @@ static int learn_delay(struct ledger *l, const struct snapshot *s, const struct 
 	return delay > known ? map64_put(&l->delays, o->owner.site, delay) : 0;
 }
 
-/* Pins that are left after their file's end now, to be compared with the next time. */
+/* Pins of a folio that are left after their files' ends. */
+static void count_waiting(struct ledger *l, const struct snapshot *s, const struct pl_page *p)
+{
+	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS && p->pins; i++) {
+		const struct snap_owner *o = owner_of(s, p->slot[i].owner);
+
+		if (o && o->file_end_ns)
+			l->standings[o - s->owners].waiting += claim_left(p, &p->slot[i]);
+	}
+}
+
+static bool is_any_ended(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->nr_owners; i++)
+		if (s->owners[i].file_end_ns)
+			return true;
+	return false;
+}
+
+/* Those that are left now are compared with the next time. */
 static int note_waiting(struct ledger *l, const struct snapshot *s)
 {
-	struct map64 now = {0}; /* owner -> pins */
 	int err = 0;
 
-	for (size_t i = 0; i < s->nr_pages && !err; i++) {
-		const struct pl_page *p = &s->pages[i].page;
-
-		for (uint32_t k = 0; k < p->nr_slots && k < PL_SLOTS && !err; k++) {
-			const struct snap_owner *o = owner_of(s, p->slot[k].owner);
-			uint32_t pins = 0;
-
-			if (!o || !o->file_end_ns || !p->pins)
-				continue;
-			map64_get(&now, o->key, &pins);
-			err = map64_put(&now, o->key, pins + claim_left(p, &p->slot[k]));
-		}
-	}
-	for (size_t i = 0; i < s->nr_owners && !err; i++) {
-		uint32_t pins = 0;
-
-		map64_get(&now, s->owners[i].key, &pins);
-		err = learn_delay(l, s, &s->owners[i], pins);
-	}
-	map64_free(&l->waiting);
-	l->waiting = now;
+	if (is_any_ended(s))
+		for (size_t i = 0; i < s->nr_pages; i++)
+			count_waiting(l, s, &s->pages[i].page);
+	for (size_t i = 0; i < s->nr_owners && !err; i++)
+		err = learn_delay(l, s, &s->owners[i], l->standings[i].waiting);
+	map64_clear(&l->waiting);
+	for (size_t i = 0; i < s->nr_owners && !err; i++)
+		if (l->standings[i].waiting)
+			err = map64_put(&l->waiting, s->owners[i].key, l->standings[i].waiting);
 	return err;
 }
 
 int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 {
-	int err = note_waiting(l, s);
+	int err = open_standings(l, s);
 
+	if (!err)
+		err = note_waiting(l, s);
 	l->looked_ns = s->now_ns;
 	l->nr_findings = l->nr_holdings = 0;
 	l->pins = l->proved = l->held = l->ambiguous = l->base = l->torn = 0;
 	l->tree_held = l->tree_unproved = l->tree_due_ns = 0;
-	map64_clear(&l->scratch);
 	l->lacking = l->wrong = l->unclear = l->loose = 0;
 	if (!err)
 		err = book_pages(l, s);

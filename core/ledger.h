@@ -124,11 +124,12 @@ struct ledger {
 	/* kept between evaluations */
 	struct map64 waiting; /* owner -> pins left after its file ended */
 	struct map64 delays;  /* site -> slowest release after the end seen, in ms */
-	struct map64 scratch;
-	struct map64 lacks; /* folio -> references it lacked the last time */
-	uint64_t looked_ns; /* when it was evaluated last */
+	struct map64 lacks;   /* folio -> references it lacked the last time */
+	uint64_t looked_ns;   /* when it was evaluated last */
 	size_t room_findings;
 	size_t room_holdings;
+	struct ledger_standing *standings; /* of the owners, by their places */
+	size_t room_standings;
 };
 
 /* {0} with grace_ns set is ready to use. */

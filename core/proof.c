@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "proof.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static uint32_t less(uint32_t a, uint32_t b)
@@ -31,45 +32,54 @@ static uint32_t most_left(const struct proof_page *p, uint32_t driver)
 	return less(acquired, released);
 }
 
-static uint32_t innocent_left(const struct proof_page *p, uint32_t driver)
+/* The same for the driver of each claim: asked for again and again. */
+static void find_left(const struct proof_page *p, uint32_t *left)
+{
+	for (uint32_t i = 0; i < p->nr_claims; i++)
+		left[i] = most_left(p, p->claim[i].driver);
+}
+
+static uint32_t innocent_left(const struct proof_page *p, uint32_t i, const uint32_t *left)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < p->nr_claims; i++)
-		if (p->claim[i].driver == driver)
-			n += less(p->claim[i].acquired, p->claim[i].guilty);
-	return least(n, most_left(p, driver));
+	for (uint32_t k = 0; k < p->nr_claims; k++)
+		if (p->claim[k].driver == p->claim[i].driver)
+			n += less(p->claim[k].acquired, p->claim[k].guilty);
+	return least(n, left[i]);
 }
 
-static uint32_t is_first_of_driver(const struct proof_page *p, uint32_t i)
+static bool is_first_of_driver(const struct proof_page *p, uint32_t i)
 {
 	for (uint32_t k = 0; k < i; k++)
 		if (p->claim[k].driver == p->claim[i].driver)
-			return 0;
-	return 1;
+			return false;
+	return true;
 }
 
-static uint32_t others_left(const struct proof_page *p, uint32_t driver)
+static uint32_t others_left(const struct proof_page *p, uint32_t i, const uint32_t *left)
 {
 	uint32_t n = p->extra;
 
-	for (uint32_t i = 0; i < p->nr_claims; i++)
-		if (p->claim[i].driver != driver && is_first_of_driver(p, i))
-			n += most_left(p, p->claim[i].driver);
+	for (uint32_t k = 0; k < p->nr_claims; k++)
+		if (p->claim[k].driver != p->claim[i].driver && is_first_of_driver(p, k))
+			n += left[k];
 	return n;
 }
 
-static uint32_t driver_proved(const struct proof_page *p, uint32_t driver, uint32_t pins)
+/* Pins that are proved to be of the driver of this claim. */
+static uint32_t driver_proved(const struct proof_page *p, uint32_t i, const uint32_t *left,
+			      uint32_t pins)
 {
-	uint32_t n = least(less(pins, others_left(p, driver)), most_left(p, driver));
+	uint32_t n = least(less(pins, others_left(p, i, left)), left[i]);
 
-	return less(n, innocent_left(p, driver));
+	return less(n, innocent_left(p, i, left));
 }
 
 static void share_out(const struct proof_page *p, uint32_t driver, uint32_t n,
 		      struct proof_result *out)
 {
-	for (uint32_t i = 0; i < p->nr_claims; i++) {
+	for (uint32_t i = 0; i < p->nr_claims && n; i++) {
 		uint32_t part;
 
 		if (p->claim[i].driver != driver)
@@ -96,10 +106,11 @@ static uint32_t driver_total(const struct proof_page *p, uint32_t driver,
  * The base is an upper bound too: nothing is taken off for it. What the driver released may have
  * been of its claims beyond the list.
  */
-static uint32_t claim_rest(const struct proof_page *p, uint32_t i, const struct proof_result *r)
+static uint32_t claim_rest(const struct proof_page *p, uint32_t i, uint32_t left,
+			   const struct proof_result *r)
 {
-	uint32_t driver = p->claim[i].driver;
-	uint32_t rest = less(most_left(p, driver) + p->extra, driver_total(p, driver, r));
+	uint32_t proved = r->total ? driver_total(p, p->claim[i].driver, r) : 0;
+	uint32_t rest = less(left + p->extra, proved);
 
 	rest = least(rest, less(p->claim[i].acquired, p->claim[i].released));
 	return least(rest, less(p->pins, r->total));
@@ -107,20 +118,19 @@ static uint32_t claim_rest(const struct proof_page *p, uint32_t i, const struct 
 
 void proof_conclude(const struct proof_page *p, struct proof_result *out)
 {
-	uint32_t pins, suspects = 0;
+	uint32_t pins, suspects = 0, left[PROOF_CLAIMS];
 
+	find_left(p, left);
 	memset(out, 0, sizeof(*out));
 	out->base = least(p->base, p->pins);
 	pins = p->pins - out->base;
-	for (uint32_t i = 0; i < p->nr_claims; i++) {
-		uint32_t driver = p->claim[i].driver;
-
-		suspects += least(p->claim[i].guilty, most_left(p, driver));
-		if (is_first_of_driver(p, i))
-			share_out(p, driver, driver_proved(p, driver, pins), out);
-	}
 	for (uint32_t i = 0; i < p->nr_claims; i++)
-		out->rest[i] = claim_rest(p, i, out);
+		suspects += least(p->claim[i].guilty, left[i]);
+	for (uint32_t i = 0; i < p->nr_claims && suspects; i++)
+		if (is_first_of_driver(p, i))
+			share_out(p, p->claim[i].driver, driver_proved(p, i, left, pins), out);
+	for (uint32_t i = 0; i < p->nr_claims; i++)
+		out->rest[i] = claim_rest(p, i, left[i], out);
 	out->ambiguous = least(less(pins, out->total), less(suspects, out->total));
 	out->held = pins - out->total - out->ambiguous;
 }

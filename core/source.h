@@ -17,7 +17,10 @@
 
 #define SOURCE_WHY 256 /* bytes of a reason, for people */
 
-/* One look. What it points to belongs to the source and lives until the next look. */
+/*
+ * One look. What it points to belongs to the source and lives until the next look. The sample is
+ * the source's to fill, all of it; the rest is NULL and zero before.
+ */
 struct source_look {
 	struct sample sample;
 	const struct snapshot *books; /* NULL: not looked, or nothing is tracked */

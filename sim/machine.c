@@ -22,6 +22,18 @@ static int64_t batch_of(uint32_t cpus, uint64_t memory)
 	return batch < 125 ? batch : 125;
 }
 
+/*
+ * Each processor keeps up to a batch of its own pins back, for a second at most: then
+ * vmstat_update() adds them. What is kept back of the two counters does not cancel out: by so much,
+ * as a standard deviation.
+ */
+static double kept_back(const struct machine *m, int64_t taken)
+{
+	double busy = (double)taken < m->plan.cpus ? (double)taken : m->plan.cpus;
+
+	return sqrt(busy / 12) * fmin((double)m->batch, (double)taken / busy);
+}
+
 int machine_boot(struct machine *m, const struct machine_plan *plan)
 {
 	static const struct leak none;
@@ -30,6 +42,8 @@ int machine_boot(struct machine *m, const struct machine_plan *plan)
 	m->plan = *plan;
 	m->now_ns = MACHINE_START;
 	m->batch = batch_of(plan->cpus, plan->memory);
+	m->plenty = m->batch * plan->cpus;
+	m->most_kept = kept_back(m, m->plenty);
 	dice_seed(&m->dice, plan->seed, MACHINE_SITES);
 	for (uint32_t i = 0; i < plan->nr_sites; i++) {
 		snprintf(m->names[i], sizeof(m->names[i]), "driver%u", i);
@@ -47,16 +61,17 @@ void machine_halt(struct machine *m)
 
 /* ---- time ----------------------------------------------------------------------------- */
 
-/*
- * Each processor keeps up to a batch of its own pins back, for a second at most: then
- * vmstat_update() adds them. What is kept back of the two counters does not cancel out.
- */
 static void show_counters(struct machine *m, int64_t taken)
 {
-	int64_t released = m->acquired - m->outstanding;
-	double busy = (double)taken < m->plan.cpus ? (double)taken : m->plan.cpus;
-	double most = busy > 0 ? fmin((double)m->batch, (double)taken / busy) : 0;
-	int64_t error = (int64_t)(sqrt(busy / 12) * most * dice_normal(&m->dice));
+	int64_t released = m->acquired - m->outstanding, error;
+	double most = 0;
+
+	/* Mostly there is nothing or more than enough: a root and two divisions less. */
+	if (taken >= m->plenty)
+		most = m->most_kept;
+	else if (taken)
+		most = kept_back(m, taken);
+	error = (int64_t)(most * dice_normal(&m->dice));
 	int64_t acquired = m->acquired - error;
 
 	released += error;
@@ -131,14 +146,14 @@ void machine_sample(const struct machine *m, bool exact, struct sample *out)
 {
 	double memory = available(m) + m->memory_noise * (double)m->plan.memory;
 
-	*out = (struct sample){
-		.now_ns = m->now_ns,
-		.acquired = exact ? m->acquired : m->shown_acquired,
-		.released = exact ? m->acquired - m->outstanding : m->shown_released,
-		.lag = exact ? 0 : SAMPLE_LAG * m->plan.cpus,
-		.memory_total = m->plan.memory,
-		.memory_available = memory > 0 ? (uint64_t)memory : 0,
-	};
+	out->now_ns = m->now_ns;
+	out->acquired = exact ? m->acquired : m->shown_acquired;
+	out->released = exact ? m->acquired - m->outstanding : m->shown_released;
+	out->below = 0;
+	out->lag = exact ? 0 : SAMPLE_LAG * m->plan.cpus;
+	out->memory_total = m->plan.memory;
+	out->memory_available = memory > 0 ? (uint64_t)memory : 0;
+	out->pressure = (struct pressure){0};
 }
 
 void machine_track(struct machine *m, enum level level)

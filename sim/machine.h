@@ -54,6 +54,8 @@ struct machine {
 	int64_t shown_acquired, shown_released;
 	double flow, flow_rest;
 	int64_t batch;	     /* pins that a processor may hold back */
+	int64_t plenty;	     /* pins a second with which all of them do */
+	double most_kept;    /* then: standard deviation of the counters, in pins */
 	double memory_noise; /* of the memory, beside plan.available */
 	uint64_t noise_ns;
 	enum level level;

@@ -82,32 +82,38 @@ static uint64_t seen_gone(const struct machine *m, uint64_t end_ns)
 	return m->now_ns - ago;
 }
 
+/* As next_page(): room that is used again. */
+static struct snap_owner *next_owner(struct machine *m)
+{
+	struct snapshot *snap = &m->records.snapshot;
+	size_t room = m->records.room_owners;
+
+	if (grow((void **)&snap->owners, &m->records.room_owners, snap->nr_owners,
+		 sizeof(*snap->owners)))
+		return NULL;
+	for (size_t i = room; i < m->records.room_owners; i++)
+		snap->owners[i] = (struct snap_owner){.owner.comm = "worker"};
+	return &snap->owners[snap->nr_owners];
+}
+
 static int add_owner(struct machine *m, const struct site *s, const struct holder *h)
 {
 	struct snapshot *snap = &m->records.snapshot;
-	uint64_t key = owner_key(s, h);
-	struct snap_owner *o;
-	int err =
-		grow((void **)&snap->owners, &m->records.room_owners, snap->nr_owners, sizeof(*o));
+	bool gone = h->end_ns && !s->habit.survives;
+	struct snap_owner *o = next_owner(m);
 
-	if (err)
-		return err;
-	o = &snap->owners[snap->nr_owners];
-	*o = (struct snap_owner){.key = key};
-	o->owner = (struct pl_owner){.site = s->path.key,
-				     .file_id = key,
-				     .start_ns = h->born_ns,
-				     .first_ns = h->born_ns,
-				     .last_ns = h->end_ns ? h->end_ns : m->now_ns,
-				     .tgid = (uint32_t)(1000 + h->id % 4000000),
-				     .mode = mode_of(s->habit.identity),
-				     .comm = "worker"};
-	if (s->habit.identity == ID_VFIO)
-		snprintf(o->node, sizeof(o->node), "vfio/vfio");
+	if (!o)
+		return -ENOMEM;
+	o->key = o->owner.file_id = owner_key(s, h);
+	o->owner.site = s->path.key;
+	o->owner.start_ns = o->owner.first_ns = h->born_ns;
+	o->owner.last_ns = h->end_ns ? h->end_ns : m->now_ns;
+	o->owner.tgid = (uint32_t)(1000 + h->id % 4000000);
+	o->owner.mode = mode_of(s->habit.identity);
+	strcpy(o->node, s->habit.identity == ID_VFIO ? "vfio/vfio" : "");
 	o->file_end_ns = h->end_ns;
-	if (h->end_ns && !s->habit.survives)
-		o->dead_ns = seen_gone(m, h->end_ns);
-	return map64_put(&snap->owner_at, key, (uint32_t)snap->nr_owners++);
+	o->dead_ns = gone ? seen_gone(m, h->end_ns) : 0;
+	return map64_put(&snap->owner_at, o->key, (uint32_t)snap->nr_owners++);
 }
 
 /* ---- folios --------------------------------------------------------------------------- */
@@ -137,48 +143,67 @@ static const struct holder *former(const struct machine *m, const struct site *s
 	return last;
 }
 
-static int add_folio(struct machine *m, const struct batch *b, uint32_t order)
+/*
+ * Room for a folio, at the end of the list: cleared when it is new and then used again and again.
+ * What a folio of ours does not have stays zero, and of its slots the first nr_slots count.
+ */
+static struct snap_page *next_page(struct machine *m)
 {
 	struct snapshot *snap = &m->records.snapshot;
-	struct snap_page *page;
-	int err =
-		grow((void **)&snap->pages, &m->records.room_pages, snap->nr_pages, sizeof(*page));
-	uint32_t pins = UINT32_C(1) << order;
+	size_t room = m->records.room_pages;
 
-	if (err)
-		return err;
-	page = &snap->pages[snap->nr_pages++];
-	memset(page, 0, sizeof(*page));
-	page->folio = (b->owner & ~0xffffffffULL) + (b->serial << 8) + order;
-	page->page = (struct pl_page){
-		.folio = page->folio,
-		.first_ns = b->first_ns,
-		.last_ns = b->first_ns,
-		.pins = pins,
-		.nr_slots = 1,
-		.order = (uint8_t)order,
-		.memory = PL_MEM_ANON,
-		.whole = m->level == LEVEL_DEEP && b->first_ns > m->level_ns,
-		.slot = {{.owner = b->owner,
-			  .call = b->call,
-			  .refs = pins,
-			  .refs_call = b->call || !b->bad ? pins : 0,
-			  .refs_bad = b->call || !b->bad ? 0 : pins}},
-	};
-	page->page.held = page->page.whole ? pins : 0;
-	if (b->before)
-		page->page.slot[page->page.nr_slots++] =
-			(struct pl_slot){.owner = b->before, .refs = pins, .refs_call = pins};
+	if (grow((void **)&snap->pages, &m->records.room_pages, snap->nr_pages,
+		 sizeof(*snap->pages)))
+		return NULL;
+	if (room < m->records.room_pages)
+		memset(&snap->pages[room], 0,
+		       (m->records.room_pages - room) * sizeof(*snap->pages));
+	return &snap->pages[snap->nr_pages++];
+}
+
+static void fill_slot(const struct batch *b, uint32_t pins, struct pl_slot *slot)
+{
+	bool apart = b->bad && !b->call; /* the calls that failed are not known one by one */
+
+	slot->owner = b->owner;
+	slot->call = b->call;
+	slot->refs = pins;
+	slot->refs_call = apart ? 0 : pins;
+	slot->refs_bad = apart ? pins : 0;
+}
+
+static int add_folio(struct machine *m, const struct batch *b, uint32_t order)
+{
+	struct snap_page *page = next_page(m);
+	uint32_t pins = UINT32_C(1) << order;
+	struct pl_page *p;
+
+	if (!page)
+		return -ENOMEM;
+	p = &page->page;
+	p->folio = page->folio = (b->owner & ~0xffffffffULL) + (b->serial << 8) + order;
+	p->first_ns = p->last_ns = b->first_ns;
+	p->pins = pins;
+	p->nr_slots = b->before ? 2 : 1;
+	p->order = (uint8_t)order;
+	p->memory = PL_MEM_ANON;
+	p->whole = m->level == LEVEL_DEEP && b->first_ns > m->level_ns;
+	p->held = p->whole ? pins : 0;
+	fill_slot(b, pins, &p->slot[0]);
+	if (b->before) {
+		p->slot[1].owner = b->before;
+		p->slot[1].refs = p->slot[1].refs_call = pins;
+	}
 	return 0;
 }
 
+/* The pins as folios of powers of two. */
 static int add_folios(struct machine *m, const struct batch *b)
 {
 	int err = 0;
 
-	for (uint32_t order = 0; order < 32 && !err; order++)
-		if (b->pins >> order & 1)
-			err = add_folio(m, b, order);
+	for (uint32_t left = (uint32_t)b->pins; left && !err; left &= left - 1)
+		err = add_folio(m, b, (uint32_t)__builtin_ctz(left));
 	return err;
 }
 

@@ -166,7 +166,7 @@ static void test_ledger_says_so_when_memory_runs_out(void **state)
 
 	(void)state;
 	fill_books(b);
-	/* findings twice, holdings four times, scratch, waiting, what lacks and delays */
+	/* findings twice, holdings four times, standings, waiting, what lacks and delays */
 	assert_true(fail_each(evaluate_twice, b) >= 9);
 	books_destroy(b);
 }
