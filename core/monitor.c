@@ -997,6 +997,7 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		.loss = m->tracked ? &loss : NULL,
 		.ledger = m->books_open ? &m->ledger : NULL,
 		.pressure = pressure_since(&m->first.pressure, &m->last.pressure),
+		.cost = m->last.cost,
 	};
 
 	if (m->books_open) {

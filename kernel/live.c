@@ -210,6 +210,22 @@ static void tell_glances(struct live *l, int64_t acquired_before)
 
 /* ---- a look --------------------------------------------------------------------------- */
 
+static void read_cost(const struct live *l, struct cost *out)
+{
+	struct rusage used;
+
+	*out = (struct cost){0};
+	if (!getrusage(RUSAGE_SELF, &used)) {
+		out->cpu_ms = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+			      (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+		out->memory = (uint64_t)used.ru_maxrss * 1024; /* kilobytes: getrusage(2) */
+	}
+	if (l->tracker)
+		tracker_cost(l->tracker, out);
+	if (l->getters)
+		tracker_cost(l->getters, out);
+}
+
 static int look(void *ctx, bool exact, bool books, struct source_look *out)
 {
 	struct live *l = ctx;
@@ -224,6 +240,7 @@ static int look(void *ctx, bool exact, bool books, struct source_look *out)
 			err = tracker_books(l->tracker, &out->books);
 	}
 	tell_glances(l, before);
+	read_cost(l, &l->sample.cost);
 	out->sample = l->sample;
 	return err;
 }

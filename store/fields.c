@@ -230,6 +230,10 @@ static const struct field sample_fields[] = {
 	SUM(struct sample, memory_total),
 	SUM(struct sample, memory_available),
 	RECORD(struct sample, pressure, &pressure_table),
+	SUM(struct sample, cost.cpu_ms),
+	SUM(struct sample, cost.memory),
+	SUM(struct sample, cost.programs_ns),
+	SUM(struct sample, cost.programs_bytes),
 };
 static const struct table sample_table = TABLE(struct sample, sample_fields);
 

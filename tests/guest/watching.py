@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from harness import (DRIVE, PINLEAK, Watch, assert_balanced, drive, leaked, load, outstanding,
-                     read, run, sh, tests_of)
+                     read, run, sh, tests_of, write)
 
 
 def leak_until(w, done, *args, pause=0.25, most=120):
@@ -201,6 +201,32 @@ def test_the_room_of_what_was_released_is_there_for_others_at_once():
         w.stop()
     assert leaked() - before == 1500
     assert not v["proof"]["incomplete"] and not w.of("loss"), (v["proof"], w.of("loss"))
+
+
+def test_the_watch_tells_what_it_costs_itself():
+    load("leaky")
+    write("/proc/sys/kernel/bpf_stats_enabled", "1")
+    try:
+        with Watch("--track", "always") as w:
+            drive("--pages", 1000, "--times", 20, "use")
+            w.look_on(1)
+            place = f"/proc/{w.process.pid}"
+            ticks = sum(int(n) for n in read(f"{place}/stat").rsplit(")", 1)[1].split()[11:13])
+            most = next(int(line.split()[1]) for line in read(f"{place}/status").splitlines()
+                        if line.startswith("VmHWM:"))
+            w.stop()
+    finally:
+        write("/proc/sys/kernel/bpf_stats_enabled", "0")
+    cost, used = w.summary["cost"], ticks / os.sysconf("SC_CLK_TCK")
+    assert used - 0.1 < cost["cpu_seconds"] < used + 3, (cost, used)
+    assert most * 1024 <= cost["memory_bytes"] < 2 * most * 1024, (cost, most)
+    assert 0 < cost["programs_seconds"] < 60, cost
+    assert 16 << 20 < cost["programs_bytes"] < 64 << 20, cost
+    with Watch() as w:
+        w.look_on(1)
+        w.stop()
+    cost = w.summary["cost"]
+    assert cost["programs_seconds"] is None and cost["programs_bytes"] == 0, cost
 
 
 def test_hostile_process_names_reach_neither_terminal_nor_json_raw():
