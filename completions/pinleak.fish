@@ -8,6 +8,7 @@ complete -c pinleak -n __fish_use_subcommand -l version -d 'The version'
 complete -c pinleak -n __fish_use_subcommand -a watch -d 'Watch for leaks; track and name the driver'
 complete -c pinleak -n __fish_use_subcommand -a run -d 'Run a command, and fail when a driver leaks'
 complete -c pinleak -n __fish_use_subcommand -a census -d 'Find every page that is pinned now'
+complete -c pinleak -n __fish_use_subcommand -a inspect -d 'Tell all about a driver'
 complete -c pinleak -n __fish_use_subcommand -a record -d 'Watch, and keep what is seen in a file'
 complete -c pinleak -n __fish_use_subcommand -a replay -d 'Show what a recording shows'
 complete -c pinleak -n __fish_use_subcommand -a doctor -d 'What this machine permits, what will be hooked'
@@ -52,6 +53,13 @@ complete -c pinleak -n $census -l grace -x -d 'Between two looks at what nobody 
 complete -c pinleak -n $census -l fail -d 'Exit with 1 when something is found to be leaked'
 complete -c pinleak -n $census -l json -d 'One JSON object'
 complete -c pinleak -n $census -l help -d 'What it does, with examples'
+
+set -l inspect '__fish_seen_subcommand_from inspect'
+complete -c pinleak -n $inspect -l file -r -F -d 'The file of the module'
+complete -c pinleak -n $inspect -l no-census -d 'Do not look for the pins that it holds now'
+complete -c pinleak -n $inspect -l json -d 'One JSON object'
+complete -c pinleak -n $inspect -l help -d 'What it does, with examples'
+complete -c pinleak -n $inspect -F -a '(command ls /sys/module)'
 
 set -l record '__fish_seen_subcommand_from record'
 complete -c pinleak -n $record -F

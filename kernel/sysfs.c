@@ -73,17 +73,18 @@ static bool is_module_file(const char *file, size_t len, const char *name)
 	return len > i + 2 && !strncmp(file + i, ".ko", 3);
 }
 
-static void module_path(const char *name, char *out, size_t size)
+/* The entry of a list of files, modules.dep or modules.builtin, that is the module's. */
+static bool find_listed(const char *list, const char *name, char *out, size_t size)
 {
 	struct utsname u;
 	char path[192];
-	char *dep;
+	char *text;
 
 	out[0] = '\0';
 	uname(&u);
-	snprintf(path, sizeof(path), "/lib/modules/%.64s/modules.dep", u.release);
-	dep = sysfs_slurp(path, DEP_MAX);
-	for (char *line = dep; line && *line; line = strchr(line, '\n') + 1) {
+	snprintf(path, sizeof(path), "/lib/modules/%.64s/%s", u.release, list);
+	text = sysfs_slurp(path, DEP_MAX);
+	for (char *line = text; line && *line; line = strchr(line, '\n') + 1) {
 		size_t len = strcspn(line, ":\n");
 		char *slash = memrchr(line, '/', len);
 		char *file = slash ? slash + 1 : line;
@@ -95,7 +96,20 @@ static void module_path(const char *name, char *out, size_t size)
 		if (!strchr(line, '\n'))
 			break;
 	}
-	free(dep);
+	free(text);
+	return out[0];
+}
+
+bool sysfs_module_file(const char *name, char *out, size_t size)
+{
+	return find_listed("modules.dep", name, out, size);
+}
+
+bool sysfs_is_built_in(const char *name)
+{
+	char path[256];
+
+	return find_listed("modules.builtin", name, path, sizeof(path));
 }
 
 void sysfs_module(const char *name, struct snap_driver *out)
@@ -103,7 +117,7 @@ void sysfs_module(const char *name, struct snap_driver *out)
 	module_line(name, "version", out->version, sizeof(out->version));
 	module_line(name, "srcversion", out->srcversion, sizeof(out->srcversion));
 	module_line(name, "taint", out->taint, sizeof(out->taint));
-	module_path(name, out->path, sizeof(out->path));
+	sysfs_module_file(name, out->path, sizeof(out->path));
 	if (strchr(out->taint, 'O')) /* loaded from elsewhere: a file of that name is another one */
 		out->path[0] = '\0';
 }

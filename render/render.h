@@ -63,6 +63,9 @@ void render_error(const struct render *r, uint32_t code);
 /* Prints a text in lines of less than 80 columns, each indented. */
 void render_wrap(FILE *to, int indent, const char *text);
 
+/* The same, with a label, of less than indent columns, in front of the first line. */
+void render_wrap_after(FILE *to, int indent, const char *label, const char *text);
+
 /* The device node of a finding's owner, "/dev/..."; false when it is none. */
 bool render_node(const struct snap_owner *o, char *out, size_t size);
 

@@ -840,6 +840,90 @@ END
 	[[ $stderr != *$'\e'* ]]
 }
 
+# ---- inspect --------------------------------------------------------------------------------
+
+# Files of modules made by hand, plain, signed, packed, cut and no modules at all.
+make_module_files() {
+	make_odd_files
+	[ -x "$root/build/tests/fuzz_module" ] || skip "build/tests/fuzz_module is not built"
+	"$root/build/tests/fuzz_module" -w .
+	mv seed-00 plain && mv seed-01 signed
+	xz -k plain && gzip -k plain && zstd -qk plain
+	for name in plain signed plain.xz plain.gz plain.zst; do
+		head -c "$(($(stat -c %s "$name") * 2 / 3))" "$name" >"cut.$name"
+	done
+}
+
+# of_file FILE EXPRESSION: of what is told of a module that is not loaded, with this file
+of_file() {
+	"$pinleak" inspect --no-census --json --file "$1" pinleak_nothing >told
+	"$root/tests/schema" told
+	field "$2" <told
+}
+
+@test "inspect needs one driver or node, after the options" {
+	refused inspect
+	refused inspect loop loop
+	refused inspect --no-census=1 loop
+	refused inspect --file
+	refused inspect loop --json
+}
+
+@test "a driver or a node that is not there is error 2, what is no node error 87" {
+	for what in nosuch /dev/nosuch . .. ../module '' 'a b' $'\e[31m' "$(printf 'x%.0s' {1..300})"; do
+		run --separate-stderr timeout 5 "$pinleak" inspect -- "$what"
+		[ "$status" -eq 2 ]
+		[ -z "$output" ]
+		[[ $stderr == *"error 2 ERROR_FILE_NOT_FOUND"* ]]
+		[[ $stderr != *$'\e'* ]]
+	done
+	refused inspect /etc/passwd
+	refused inspect /etc
+}
+
+@test "a module's file is read plain, signed, and packed by xz, gzip and zstd" {
+	make_module_files
+	for file in plain signed plain.xz plain.gz plain.zst; do
+		[ "$(of_file $file 'o["identity"]["version"]')" = 1.2 ]
+		[ "$(field '{p["name"]: p["default"] for p in o["parameters"]}' <told)" = \
+			'{"count": "-7", "name": "abc"}' ]
+	done
+	[ "$(of_file plain 'o["identity"]["signature"]["signed"]')" = false ]
+	[ "$(of_file signed 'o["identity"]["signature"]["signer"]')" = 'Someone X' ]
+	[ "$(field 'o["identity"]["signature"]["key"]' <told)" = 01:02 ]
+}
+
+@test "a module's file that is cut, packed and cut, missing or none is named, and the rest told" {
+	make_module_files
+	for file in cut.plain cut.signed cut.plain.xz cut.plain.gz cut.plain.zst; do
+		[[ $(of_file $file 'o["not_seen"][0]["why"]') == *"/$file: it is cut off or damaged" ]]
+	done
+	for file in empty text noise; do
+		[[ $(of_file $file 'o["not_seen"][0]["why"]') == *"/$file: it is no 64-bit ELF file" ]]
+	done
+	mkfifo fifo
+	for file in . fifo; do
+		[[ $(of_file $file 'o["not_seen"][0]["why"]') == *": it is no regular file" ]]
+	done
+	[[ $(of_file nothing 'o["not_seen"][0]["why"]') == *"nothing: No such file"* ]]
+	[ "$(field 'o["identity"]["file_read"]' <told)" = false ]
+}
+
+@test "inspect tells of a module of this machine, with root or without, and what it cannot see" {
+	local module
+	for module in $(cd /sys/module && ls); do
+		[ ! -d "/sys/module/$module/parameters" ] || break
+	done
+	for run in "" nobody; do
+		$run "$pinleak" inspect --no-census --json "$module" >"$BATS_TEST_TMPDIR/told"
+		"$root/tests/schema" "$BATS_TEST_TMPDIR/told"
+		[ "$(field 'o["driver"]' <"$BATS_TEST_TMPDIR/told")" = "$module" ]
+		[ "$(field 'len(o["parameters"]) > 0' <"$BATS_TEST_TMPDIR/told")" = true ]
+		$run "$pinleak" inspect --no-census "$module" >"$BATS_TEST_TMPDIR/shown"
+		harmless "$BATS_TEST_TMPDIR/shown"
+	done
+}
+
 # ---- completions and man pages --------------------------------------------------------------
 
 # completes WORD...: what bash would offer, one a line; the last word is being typed.
