@@ -23,7 +23,7 @@ struct cost {
 	uint64_t cpu_ms;	 /* processor time of the process */
 	uint64_t memory;	 /* bytes of the process, at most so far */
 	uint64_t programs_ns;	 /* the programs ran; 0: the kernel does not count it */
-	uint64_t programs_bytes; /* of the maps of the programs, at most so far */
+	uint64_t programs_bytes; /* of the programs' maps, when they were loaded last; 0: never */
 };
 
 /* One reading of the kernel's counters, in pins, and of memory, in bytes. */

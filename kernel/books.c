@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "clock.h"
 #include "pinleak.skel.h"
 #include "running.h"
 #include "sysfs.h"
@@ -27,14 +27,6 @@ struct device {
 	char node[sizeof(((struct snap_owner *)0)->node)];
 	char driver[sizeof(((struct snap_owner *)0)->node_driver)];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* ---- arrays --------------------------------------------------------------------------- */
 
@@ -478,7 +470,7 @@ int books_read(struct books *b, const struct snapshot **out)
 	int err;
 
 	clear_books(b);
-	b->s.now_ns = now_ns();
+	b->s.now_ns = clock_now_ns();
 	err = read_modules(b);
 	if (!err && b->programs) {
 		find_own_maps(b);
@@ -501,7 +493,7 @@ int books_read(struct books *b, const struct snapshot **out)
 
 void books_open(struct books *b, struct programs *programs)
 {
-	*b = (struct books){.programs = programs, .born = now_ns()};
+	*b = (struct books){.programs = programs, .born = clock_now_ns()};
 	b->pages.size = sizeof(struct snap_page);
 	b->owners.size = sizeof(struct snap_owner);
 	b->failures.size = sizeof(struct snap_failure);

@@ -17,27 +17,12 @@
 #define BELOW	 (PATH_MAX + 256) /* bytes of a path and a name */
 #define SHORTEST 5		  /* letters of a name that may be the beginning of a module's */
 
-/* The last part of what a link leads to; false and "": it is none. */
-static bool link_name(const char *path, char *out, size_t size)
-{
-	char to[512], *slash;
-	ssize_t n = readlink(path, to, sizeof(to) - 1);
-
-	out[0] = '\0';
-	if (n <= 0)
-		return false;
-	to[n] = '\0';
-	slash = strrchr(to, '/');
-	snprintf(out, size, "%.*s", (int)size - 1, slash ? slash + 1 : to);
-	return true;
-}
-
 static bool link_below(const char *dir, const char *name, char *out, size_t size)
 {
 	char path[BELOW];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return link_name(path, out, size);
+	return sysfs_link(path, out, size);
 }
 
 static bool line_below(const char *dir, const char *name, char *out, size_t size)

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../core/elf64.h"
+#include "clock.h"
 #include "devices.h"
 #include "held.h"
 #include "klog.h"
@@ -343,14 +343,6 @@ static void read_log(struct collection *c)
 
 /* ---- all of it -------------------------------------------------------------------------- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static int read_params(struct collection *c)
 {
 	struct elf64 elf;
@@ -374,7 +366,7 @@ int inspect_collect(const char *what, const struct inspect_options *o, struct in
 	struct utsname u;
 	int err;
 
-	*out = (struct inspect){.now_ns = now_ns()};
+	*out = (struct inspect){.now_ns = clock_now_ns()};
 	uname(&u);
 	snprintf(c.release, sizeof(c.release), "%.64s", u.release);
 	snprintf(out->asked, sizeof(out->asked), "%s", what);
@@ -392,7 +384,7 @@ int inspect_collect(const char *what, const struct inspect_options *o, struct in
 		read_log(&c);
 		inspect_judge(out);
 		notice_unload(out);
-		out->seconds = (double)(now_ns() - out->now_ns) * 1e-9;
+		out->seconds = (double)(clock_now_ns() - out->now_ns) * 1e-9;
 	}
 	if (!err && o->census)
 		err = held_read(out);

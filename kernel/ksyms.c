@@ -29,9 +29,8 @@ static FILE *open_symbols(void)
  * the kernel's own symbols stay where they are.
  */
 static struct ksym usual[] = {
-	{.name = "max_pfn"},	   {.name = "tcp_hashinfo"},  {.name = "udmabuf_ops"},
-	{.name = "uidhash_table"}, {.name = "unix_nr_socks"}, {.name = "vmemmap_base"},
-	{.name = "zero_pfn"},
+	{.name = "tcp_hashinfo"},  {.name = "udmabuf_ops"},  {.name = "uidhash_table"},
+	{.name = "unix_nr_socks"}, {.name = "vmemmap_base"}, {.name = "zero_pfn"},
 };
 #define USUAL (sizeof(usual) / sizeof(*usual))
 static bool usual_known;

@@ -10,32 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
+#define NS_PER_S   INT64_C(1000000000)
+#define NS_PER_MS  INT64_C(1000000)
 #define ANSWER_MAX (256 << 10) /* bytes of an answer that are read */
 
 /* ---- asking a program -------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* What is more than there is room for is read, too, and forgotten: the program must not wait. */
 static int read_answer(int fd, char *out, size_t size)
 {
-	int64_t end = now_ms() + PACKAGE_SECONDS * 1000;
+	uint64_t end = clock_now_ns() + PACKAGE_SECONDS * NS_PER_S;
 	size_t got = 0;
 	char spill[512];
 
 	out[0] = '\0';
 	for (;;) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = end - now_ms();
+		int64_t left = (int64_t)(end - clock_now_ns()) / NS_PER_MS;
 		ssize_t n;
 
 		if (left <= 0 || !poll(&p, 1, (int)left))

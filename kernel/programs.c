@@ -17,6 +17,7 @@
 #include "fire.h"
 #include "ksyms.h"
 #include "pinleak.skel.h"
+#include "sysfs.h"
 
 #define SPARE_PART   8 /* of the records may be such that have no pins any more */
 #define KEEP_NS	     1000000000ULL
@@ -379,17 +380,15 @@ struct programs_runs programs_runs(const struct programs *ps)
 /* "memlock:" in the fdinfo of each map, which knows what the map has allocated. */
 static uint64_t bytes_of(int map)
 {
-	char path[64], line[128];
-	uint64_t bytes = 0;
-	FILE *f;
+	static const char label[] = "memlock:";
+	char path[64], *text, *at;
+	uint64_t bytes;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", map);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "memlock:\t%" SCNu64, &bytes) == 1)
-			break;
-	if (f)
-		fclose(f);
+	text = sysfs_slurp(path, 4096);
+	at = text ? strstr(text, label) : NULL;
+	bytes = at ? strtoull(at + sizeof(label) - 1, NULL, 10) : 0;
+	free(text);
 	return bytes;
 }
 

@@ -54,6 +54,20 @@ bool sysfs_line(const char *path, char *out, size_t size)
 	return true;
 }
 
+bool sysfs_link(const char *path, char *out, size_t size)
+{
+	char to[512], *slash;
+	ssize_t n = readlink(path, to, sizeof(to) - 1);
+
+	out[0] = '\0';
+	if (n <= 0)
+		return false;
+	to[n] = '\0';
+	slash = strrchr(to, '/');
+	snprintf(out, size, "%.*s", (int)size - 1, slash ? slash + 1 : to);
+	return true;
+}
+
 static void module_line(const char *name, const char *what, char *out, size_t size)
 {
 	char path[192];
@@ -125,8 +139,7 @@ void sysfs_module(const char *name, struct snap_driver *out)
 void sysfs_device(uint32_t rdev, bool block, char *node, size_t node_size, char *driver,
 		  size_t driver_size)
 {
-	char path[96], link[256], *text, *name;
-	ssize_t n;
+	char path[96], *text, *name;
 
 	node[0] = driver[0] = '\0';
 	snprintf(path, sizeof(path), "/sys/dev/%s/%u:%u/uevent", block ? "block" : "char",
@@ -138,12 +151,7 @@ void sysfs_device(uint32_t rdev, bool block, char *node, size_t node_size, char 
 	free(text);
 	snprintf(path, sizeof(path), "/sys/dev/%s/%u:%u/device/driver", block ? "block" : "char",
 		 rdev >> 20, rdev & 0xfffff);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n <= 0)
-		return;
-	link[n] = '\0';
-	name = strrchr(link, '/');
-	snprintf(driver, driver_size, "%s", name ? name + 1 : link);
+	sysfs_link(path, driver, driver_size);
 }
 
 bool sysfs_process_lives(uint32_t tgid, uint64_t start_ns)

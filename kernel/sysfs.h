@@ -15,6 +15,9 @@ char *sysfs_slurp(const char *path, size_t max);
 /* The first line of a small file; false and "" when it cannot be read. */
 bool sysfs_line(const char *path, char *out, size_t size);
 
+/* The last part of what a link leads to; false and "": it is none. */
+bool sysfs_link(const char *path, char *out, size_t size);
+
 /* Fills what sysfs and modules.dep know of a loaded module. */
 void sysfs_module(const char *name, struct snap_driver *out);
 
