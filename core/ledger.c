@@ -13,6 +13,13 @@
 /* A call that was refused at once gives back what it took within this. */
 #define REFUSED_NS   UINT64_C(2000000000)
 #define DELAY_MAX_MS 60000 /* a later release is news, not a habit */
+/* Owners of a call path that left something: so many are many, and below so many they are few. */
+#define MANY 8
+#define FEW  3
+/* The ends of many are that part of many_ns apart at least. */
+#define MANY_PART 4
+/* A release is late that takes more than this part of the grace time. */
+#define LATE_PART 15
 
 const char *evidence_name(enum evidence e)
 {
@@ -58,6 +65,7 @@ void ledger_free(struct ledger *l)
 	free(l->findings);
 	free(l->holdings);
 	free(l->standings);
+	free(l->remains);
 	map64_free(&l->waiting);
 	map64_free(&l->delays);
 	map64_free(&l->lacks);
@@ -77,20 +85,41 @@ struct ledger_standing {
 	uint64_t grace_ns;
 };
 
-static int open_standings(struct ledger *l, const struct snapshot *s)
+/* Owners of a call path who are gone, file and process, for a time, and have left pins. */
+struct gone {
+	uint32_t owners;
+	uint64_t first_ns, last_ns; /* ends */
+};
+
+struct ledger_remains {
+	struct gone many;  /* for many_ns */
+	struct gone grace; /* for grace_ns */
+};
+
+/* Room for nr of them, all zero. */
+static int open_room(void **rows, size_t *room, size_t nr, size_t size)
 {
-	if (s->nr_owners > l->room_standings) {
-		struct ledger_standing *more =
-			realloc(l->standings, s->nr_owners * sizeof(*l->standings));
+	if (nr > *room) {
+		void *more = realloc(*rows, nr * size);
 
 		if (!more)
 			return -ENOMEM;
-		l->standings = more;
-		l->room_standings = s->nr_owners;
+		*rows = more;
+		*room = nr;
 	}
-	if (s->nr_owners)
-		memset(l->standings, 0, s->nr_owners * sizeof(*l->standings));
+	if (nr)
+		memset(*rows, 0, nr * size);
 	return 0;
+}
+
+static int open_books(struct ledger *l, const struct snapshot *s)
+{
+	int err = open_room((void **)&l->standings, &l->room_standings, s->nr_owners,
+			    sizeof(*l->standings));
+
+	return err ? err
+		   : open_room((void **)&l->remains, &l->room_remains, s->nr_sites,
+			       sizeof(*l->remains));
 }
 
 static const struct snap_owner *owner_of(const struct snapshot *s, uint64_t key)
@@ -119,16 +148,53 @@ static bool is_unloaded(const struct snapshot *s, const struct snap_owner *o,
 	return false;
 }
 
-static uint64_t grace_of(const struct ledger *l, const struct snap_site *site)
+static uint64_t longer(uint64_t a, uint64_t b)
 {
-	uint64_t grace = l->grace_ns, twice;
+	return a > b ? a : b;
+}
+
+/* The slowest release after the end that was seen on a call path; 0: all were at once. */
+static uint64_t delay_of(const struct ledger *l, const struct snap_site *site)
+{
 	uint32_t delay_ms;
 
-	if (!map64_get(&l->delays, site->key, &delay_ms))
-		return grace;
-	twice = 2 * delay_ms * NS_PER_MS;
-	twice = twice > l->late_ns ? twice : l->late_ns;
-	return twice > grace ? twice : grace;
+	return map64_get(&l->delays, site->key, &delay_ms) ? delay_ms * NS_PER_MS : 0;
+}
+
+static bool is_late(const struct ledger *l, const struct snap_site *site)
+{
+	return delay_of(l, site) > l->grace_ns / LATE_PART;
+}
+
+static uint64_t grace_of(const struct ledger *l, const struct snap_site *site)
+{
+	if (!is_late(l, site))
+		return l->grace_ns;
+	return longer(longer(2 * delay_of(l, site), l->late_ns), l->grace_ns);
+}
+
+/* One after the other, and not because one thing befell all of them at once. */
+static bool are_many(const struct gone *g, uint64_t apart_ns)
+{
+	return g->owners >= MANY && g->last_ns - g->first_ns >= apart_ns;
+}
+
+static uint64_t grace_of_owners(const struct ledger *l, const struct snapshot *s,
+				const struct snap_site *site)
+{
+	const struct ledger_remains *r;
+	uint32_t at;
+
+	if (!map64_get(&s->site_at, site->key, &at))
+		return grace_of(l, site);
+	r = &l->remains[at];
+	if (are_many(&r->grace, l->many_ns) && l->many_ns)
+		return l->grace_ns;
+	if (is_late(l, site))
+		return grace_of(l, site);
+	if (are_many(&r->many, l->many_ns / MANY_PART) && l->many_ns && !delay_of(l, site))
+		return l->many_ns;
+	return r->grace.owners < FEW && !l->hurry ? longer(l->few_ns, l->grace_ns) : l->grace_ns;
 }
 
 static bool has_passed(const struct snapshot *s, uint64_t since, uint64_t grace)
@@ -189,9 +255,7 @@ static bool is_refused(int64_t ret)
 /* What a refused call took it gives back at once, but on a path that releases late. */
 static uint64_t grace_of_call(const struct ledger *l, const struct snap_site *site, int64_t ret)
 {
-	uint32_t delay_ms;
-
-	if (!is_refused(ret) || map64_get(&l->delays, site->key, &delay_ms))
+	if (!is_refused(ret) || delay_of(l, site))
 		return grace_of(l, site);
 	return l->grace_ns < REFUSED_NS ? l->grace_ns : REFUSED_NS;
 }
@@ -355,7 +419,7 @@ static uint32_t bad_refs(const struct ledger *l, const struct snapshot *s,
 			 const struct ledger_standing *owner, const struct pl_page *p,
 			 const struct pl_slot *slot)
 {
-	uint32_t bad = has_passed(s, p->first_ns, owner->grace_ns) ? slot->refs_bad : 0;
+	uint32_t bad = has_passed(s, p->first_ns, grace_of(l, owner->site)) ? slot->refs_bad : 0;
 
 	return slot->call && is_bad_call(l, s, owner->site, slot->call) ? bad + slot->refs_call
 									: bad;
@@ -374,7 +438,7 @@ static const struct ledger_standing *standing_of(const struct ledger *l, const s
 	if (!site)
 		return standing;
 	standing->driver = driver_number(&site->blame);
-	standing->grace_ns = grace_of(l, site);
+	standing->grace_ns = grace_of_owners(l, s, site);
 	standing->evidence = owner_evidence(s, o, site, standing->grace_ns);
 	return standing;
 }
@@ -800,6 +864,40 @@ static bool is_any_ended(const struct snapshot *s)
 	return false;
 }
 
+static void gone_add(struct gone *g, uint64_t end_ns)
+{
+	if (!g->owners || end_ns < g->first_ns)
+		g->first_ns = end_ns;
+	if (end_ns > g->last_ns)
+		g->last_ns = end_ns;
+	g->owners++;
+}
+
+/* Who is gone and has left pins. */
+static void note_remains(struct ledger *l, const struct snapshot *s, const struct snap_owner *o)
+{
+	uint64_t end_ns = longer(o->file_end_ns, o->dead_ns);
+	struct ledger_remains *r;
+	uint32_t at;
+
+	if (!o->dead_ns || !map64_get(&s->site_at, o->owner.site, &at))
+		return;
+	r = &l->remains[at];
+	if (has_passed(s, end_ns, l->many_ns))
+		gone_add(&r->many, end_ns);
+	if (has_passed(s, end_ns, l->grace_ns))
+		gone_add(&r->grace, end_ns);
+}
+
+/* Until when it is waited for what this owner has left. */
+static void note_due(struct ledger *l, const struct snapshot *s, const struct snap_owner *o)
+{
+	const struct ledger_standing *known = standing_of(l, s, o);
+
+	if (known->site && !may_be_held_elsewhere(o, &known->site->blame))
+		latest(&l->due_ns, s->now_ns, longer(o->file_end_ns, o->dead_ns), known->grace_ns);
+}
+
 /* Those that are left now are compared with the next time. */
 static int note_waiting(struct ledger *l, const struct snapshot *s)
 {
@@ -812,15 +910,21 @@ static int note_waiting(struct ledger *l, const struct snapshot *s)
 		err = learn_delay(l, s, &s->owners[i], l->standings[i].waiting);
 	map64_clear(&l->waiting);
 	for (size_t i = 0; i < s->nr_owners && !err; i++)
-		if (l->standings[i].waiting)
+		if (l->standings[i].waiting) {
 			err = map64_put(&l->waiting, s->owners[i].key, l->standings[i].waiting);
+			note_remains(l, s, &s->owners[i]);
+		}
+	for (size_t i = 0; i < s->nr_owners && !err; i++)
+		if (l->standings[i].waiting)
+			note_due(l, s, &s->owners[i]);
 	return err;
 }
 
 int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 {
-	int err = open_standings(l, s);
+	int err = open_books(l, s);
 
+	l->due_ns = 0;
 	if (!err)
 		err = note_waiting(l, s);
 	l->looked_ns = s->now_ns;

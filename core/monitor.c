@@ -21,6 +21,8 @@
 /* Pins by which counters and ledger may differ: reading them takes time, I/O goes on. */
 #define SLACK_PINS 32
 
+#define HURRY_S 120 /* memory that lasts for less leaves no time to wait for the few */
+
 /* A driver that was accused. */
 struct accused {
 	char name[PL_SYM];
@@ -125,10 +127,21 @@ struct monitor_config monitor_defaults(void)
 		.track = TRACK_AUTO,
 		.lowest = LEVEL_LIGHT,
 		.grace_ns = 30 * NS_PER_S,
+		.few_ns = 75 * NS_PER_S,
+		.many_ns = 4 * NS_PER_S,
 		.late_ns = 120 * NS_PER_S,
 		.settle_ns = 60 * NS_PER_S,
 		.detect = detect_defaults,
 	};
+}
+
+static void prepare_ledger(struct ledger *l, const struct monitor_config *config)
+{
+	l->grace_ns = config->grace_ns;
+	l->few_ns = config->few_ns;
+	l->many_ns = config->many_ns;
+	l->late_ns = config->late_ns;
+	l->tree_only = config->tree_only;
 }
 
 struct monitor *monitor_create(const struct monitor_config *config, const struct reporter *to,
@@ -142,12 +155,10 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->to = to;
 	m->ctx = ctx;
 	detect_init(&m->detect, &config->detect);
-	m->ledger.grace_ns = m->getters.ledger.grace_ns = config->grace_ns;
-	m->ledger.late_ns = m->getters.ledger.late_ns = config->late_ns;
-	m->getters.ledger.tree_only = config->tree_only;
+	prepare_ledger(&m->ledger, config);
+	prepare_ledger(&m->getters.ledger, config);
 	m->getters.wanted = config->references;
 	snprintf(m->getters.reason, sizeof(m->getters.reason), "asked for");
-	m->ledger.tree_only = config->tree_only;
 	m->sample_rate = 1;
 	if (config->track == TRACK_ALWAYS) {
 		m->wanted = config->lowest;
@@ -694,7 +705,7 @@ static uint64_t settle_of(const struct monitor *m)
 static void consider_rest(struct monitor *m)
 {
 	if (m->config.track == TRACK_ALWAYS || m->wanted != m->level ||
-	    m->last.now_ns < m->quiet_since + settle_of(m))
+	    m->last.now_ns < m->quiet_since + settle_of(m) || m->last.now_ns < m->ledger.due_ns)
 		return;
 	judge(m, true);
 	snprintf(m->reason, sizeof(m->reason), "settled: nothing new for %" PRIu64 " s",
@@ -735,12 +746,24 @@ static bool becomes_strict(struct monitor *m)
 	return true;
 }
 
+/* Will the memory be gone in two minutes, if pins go on as since tracking began? */
+static bool is_running_out(const struct monitor *m)
+{
+	double rise = (double)(floor_of(&m->last) - outstanding(&m->tracking)) * PAGE;
+	double seconds = (double)(m->last.now_ns - m->tracking.now_ns) / NS_PER_S;
+
+	return rise * HURRY_S > (double)m->last.memory_available * seconds;
+}
+
 static int track(struct monitor *m, const struct snapshot *books, const struct balance *balance)
 {
-	int err = ledger_evaluate(&m->ledger, books);
+	int err;
 
+	if (!m->books_ns) /* it took its time to begin: what is new shows from now on */
+		m->quiet_since = m->last.now_ns;
+	m->ledger.hurry = is_running_out(m);
+	err = ledger_evaluate(&m->ledger, books);
 	m->books_ns = m->last.now_ns;
-
 	if (err || becomes_strict(m))
 		return err; /* what was found is found anew the next time, or is not */
 	m->books_open = true;

@@ -283,6 +283,8 @@ static const struct field header_fields[] = {
 	LIMITED(struct recording_header, config.track, TRACK_NEVER),
 	LIMITED(struct recording_header, config.lowest, LEVEL_DEEP),
 	TIME(struct recording_header, config.grace_ns),
+	TIME(struct recording_header, config.few_ns),
+	TIME(struct recording_header, config.many_ns),
 	TIME(struct recording_header, config.late_ns),
 	TIME(struct recording_header, config.settle_ns),
 	RECORD(struct recording_header, config.detect, &detect_table),

@@ -38,7 +38,7 @@ def bpf_programs():
 def test_a_leak_is_noticed_tracked_proved_and_tracking_goes_off_again():
     load("leaky")
     before, pins_before = leaked(), outstanding()
-    with Watch(settle="4s") as w:
+    with Watch(settle="15s") as w:
         leak_until(w, lambda w: w.of("verdict"), "--pages", 128, "keep-one:8")
         w.until(lambda o: o["type"] == "state" and o["to"] == "counters", "tracking goes off")
         assert bpf_programs() == [], "something is still attached"
@@ -63,7 +63,7 @@ def test_a_leak_is_noticed_tracked_proved_and_tracking_goes_off_again():
 
 def test_a_second_leak_after_the_first_has_settled_is_caught_as_well():
     load("leaky")
-    with Watch(settle="2s") as w:
+    with Watch(settle="10s") as w:
         for turn in (1, 2):
             leak_until(w, lambda w: len(w.of("verdict")) >= 1 and
                        len([o for o in w.of("state") if o["to"] == "light"]) == turn and

@@ -120,6 +120,150 @@ static void test_a_release_a_minute_after_the_end_is_taken_for_slowness(void **s
 	assert_int_equal(accused(t)->pins, 3);
 }
 
+/* ---- how many left something ---------------------------------------------------------- */
+
+/* So many more are gone, one each `apart`, the last of them for so long; each left one pin. */
+static void left_by(struct trial *t, uint32_t owners, uint64_t apart, uint64_t ns_ago)
+{
+	for (uint32_t i = 0; i < owners; i++) {
+		struct snap_owner *o = books_owner(t->b, t->site);
+
+		books_pin(t->b, o, 1);
+		orphan(t, o, ns_ago + (owners - 1 - i) * apart);
+	}
+}
+
+static void set_graces(struct trial *t)
+{
+	t->l.grace_ns = SEC(30);
+	t->l.few_ns = SEC(75);
+	t->l.many_ns = SEC(5);
+}
+
+static void test_one_or_two_who_left_something_get_longer(void **state)
+{
+	struct trial *t = *state;
+
+	set_graces(t);
+	left_by(t, 2, SEC(1), SEC(74) - 1);
+	assert_innocent(t);
+	pass(t, 1);
+	assert_int_equal(accused(t)->pins, 1); /* of the first */
+	pass(t, SEC(1));
+	assert_int_equal(accused(t)->pins, 2);
+}
+
+static void test_three_who_left_something_get_the_grace_time(void **state)
+{
+	struct trial *t = *state;
+
+	set_graces(t);
+	left_by(t, 3, SEC(1), SEC(30) - 1);
+	assert_innocent(t);
+	pass(t, 1);
+	assert_int_equal(accused(t)->pins, 3);
+}
+
+static void test_many_who_left_something_one_after_the_other_are_a_habit(void **state)
+{
+	struct trial *t = *state;
+
+	set_graces(t);
+	left_by(t, 8, MSEC(200), SEC(5) - 1);
+	assert_innocent(t);
+	pass(t, 1);
+	assert_int_equal(accused(t)->pins, 8);
+	assert_int_equal(accused(t)->evidence, EVIDENCE_ORPHANED);
+}
+
+static void test_seven_are_not_many(void **state)
+{
+	struct trial *t = *state;
+
+	set_graces(t);
+	left_by(t, 7, SEC(1), SEC(20));
+	assert_innocent(t);
+}
+
+static void test_many_who_end_at_once_may_have_met_the_same_fate(void **state)
+{
+	struct trial *t = *state;
+
+	set_graces(t);
+	left_by(t, 20, 0, SEC(20));
+	assert_innocent(t);
+	pass(t, SEC(11));
+	assert_int_equal(accused(t)->pins, 20);
+}
+
+static void test_those_who_live_do_not_make_many(void **state)
+{
+	struct trial *t = *state;
+	struct snap_owner *o;
+
+	set_graces(t);
+	left_by(t, 7, SEC(1), SEC(10));
+	o = books_owner(t->b, t->site);
+	books_pin(t->b, o, 1);
+	owner_closed(t->b, o, SEC(20));
+	assert_innocent(t);
+	owner_died(t->b, o, SEC(10));
+	assert_int_equal(accused(t)->pins, 8);
+}
+
+static void test_the_many_of_another_path_do_not_count(void **state)
+{
+	struct trial *t = *state;
+
+	set_graces(t);
+	left_by(t, 7, SEC(1), SEC(10));
+	t->site = books_site(t->b, BLAME_MODULE, "second");
+	left_by(t, 7, SEC(1), SEC(10));
+	assert_innocent(t);
+}
+
+static void test_a_path_that_releases_late_needs_many_and_the_grace_time(void **state)
+{
+	struct trial *t = *state;
+
+	teach_delay(t);
+	set_graces(t);
+	t->l.late_ns = SEC(120);
+	left_by(t, 8, SEC(1), SEC(30) - 1);
+	assert_innocent(t);
+	pass(t, 1);
+	assert_int_equal(accused(t)->pins, 8);
+}
+
+static void test_a_path_that_releases_late_is_not_judged_by_a_few(void **state)
+{
+	struct trial *t = *state;
+
+	teach_delay(t);
+	set_graces(t);
+	t->l.late_ns = SEC(120);
+	left_by(t, 7, SEC(1), SEC(113));
+	assert_innocent(t);
+	pass(t, SEC(7));
+	assert_int_equal(accused(t)->pins, 7);
+}
+
+static void test_it_is_told_until_when_releases_are_waited_for(void **state)
+{
+	struct trial *t = *state;
+
+	set_graces(t);
+	books_pin(t->b, t->owner, 1);
+	assert_innocent(t);
+	assert_int_equal(t->l.due_ns, 0);
+	orphan(t, t->owner, SEC(10));
+	assert_innocent(t);
+	assert_int_equal(t->l.due_ns, BOOKS_NOW + SEC(65));
+	pass(t, SEC(65));
+	accused(t);
+	assert_int_equal(t->l.due_ns, 0);
+}
+
 /* ---- what is lost accuses nobody ------------------------------------------------------ */
 
 static void test_a_torn_record_accuses_nobody(void **state)
@@ -310,6 +454,16 @@ int main(void)
 		TRIAL(test_a_release_by_another_owner_of_the_folio_is_no_lateness),
 		TRIAL(test_a_release_after_more_than_a_minute_is_no_habit),
 		TRIAL(test_a_release_a_minute_after_the_end_is_taken_for_slowness),
+		TRIAL(test_one_or_two_who_left_something_get_longer),
+		TRIAL(test_three_who_left_something_get_the_grace_time),
+		TRIAL(test_many_who_left_something_one_after_the_other_are_a_habit),
+		TRIAL(test_seven_are_not_many),
+		TRIAL(test_many_who_end_at_once_may_have_met_the_same_fate),
+		TRIAL(test_those_who_live_do_not_make_many),
+		TRIAL(test_the_many_of_another_path_do_not_count),
+		TRIAL(test_a_path_that_releases_late_needs_many_and_the_grace_time),
+		TRIAL(test_a_path_that_releases_late_is_not_judged_by_a_few),
+		TRIAL(test_it_is_told_until_when_releases_are_waited_for),
 		TRIAL(test_a_torn_record_accuses_nobody),
 		TRIAL(test_a_lost_owner_accuses_nobody),
 		TRIAL(test_a_lost_site_accuses_nobody),
