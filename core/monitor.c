@@ -21,6 +21,9 @@
 /* Pins by which counters and ledger may differ: reading them takes time, I/O goes on. */
 #define SLACK_PINS 32
 
+/* Growth of what is held keeps the deep level on for so long: it costs more than to look again. */
+#define DEEP_MOST_NS (3600 * NS_PER_S)
+
 #define HURRY_S 120 /* memory that lasts for less leaves no time to wait for the few */
 
 /* A driver that was accused. */
@@ -612,7 +615,8 @@ static void watch_hoards(struct monitor *m)
 	bool growing;
 	size_t nr = hoard_look(&m->hoard, &m->ledger, m->last.now_ns, window, news, &growing);
 
-	if (growing)
+	if (growing &&
+	    (m->level == LEVEL_LIGHT || m->last.now_ns < m->tracking.now_ns + DEEP_MOST_NS))
 		m->quiet_since = m->last.now_ns;
 	for (size_t i = 0; i < nr; i++) {
 		struct report_held r = {.now_ns = m->last.now_ns,
