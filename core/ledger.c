@@ -14,7 +14,7 @@
 #define REFUSED_NS   UINT64_C(2000000000)
 #define DELAY_MAX_MS 60000 /* a later release is news, not a habit */
 /* Owners of a call path that left something: so many are many, and below so many they are few. */
-#define MANY 8
+#define MANY 6
 #define FEW  3
 /* The ends of many are that part of many_ns apart at least. */
 #define MANY_PART 4
