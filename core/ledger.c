@@ -12,10 +12,14 @@
 #define NS_PER_MS 1000000ULL
 /* A call that was refused at once gives back what it took within this. */
 #define REFUSED_NS   UINT64_C(2000000000)
-#define DELAY_MAX_MS 60000 /* a later release is news, not a habit */
-/* Owners of a call path that left something: so many are many, and below so many they are few. */
-#define MANY 6
-#define FEW  3
+#define DELAY_MAX_MS 90000 /* a later release is news, not a habit */
+/*
+ * Owners of a call path that left something: so many are many, if they left so many pins, and below
+ * so many they are few.
+ */
+#define MANY	  5
+#define MANY_PINS 256
+#define FEW	  3
 /* The ends of many are that part of many_ns apart at least. */
 #define MANY_PART 4
 /* A release is late that takes more than this part of the grace time. */
@@ -78,7 +82,8 @@ void ledger_free(struct ledger *l)
 struct ledger_standing {
 	const struct snap_site *site; /* NULL: lost */
 	uint32_t driver;
-	uint32_t waiting; /* pins left after the file's end */
+	uint32_t waiting; /* pins that may be left after the end */
+	uint32_t left;	  /* of them: on folios that nobody else has a part in */
 	uint32_t holding; /* place in the holdings, plus one; 0: none */
 	bool known;	  /* the rest is */
 	enum evidence evidence;
@@ -88,6 +93,7 @@ struct ledger_standing {
 /* Owners of a call path who are gone, file and process, for a time, and have left pins. */
 struct gone {
 	uint32_t owners;
+	uint64_t pins;
 	uint64_t first_ns, last_ns; /* ends */
 };
 
@@ -176,7 +182,7 @@ static uint64_t grace_of(const struct ledger *l, const struct snap_site *site)
 /* One after the other, and not because one thing befell all of them at once. */
 static bool are_many(const struct gone *g, uint64_t apart_ns)
 {
-	return g->owners >= MANY && g->last_ns - g->first_ns >= apart_ns;
+	return g->owners >= MANY && g->pins >= MANY_PINS && g->last_ns - g->first_ns >= apart_ns;
 }
 
 static uint64_t grace_of_owners(const struct ledger *l, const struct snapshot *s,
@@ -188,13 +194,19 @@ static uint64_t grace_of_owners(const struct ledger *l, const struct snapshot *s
 	if (!map64_get(&s->site_at, site->key, &at))
 		return grace_of(l, site);
 	r = &l->remains[at];
-	if (are_many(&r->grace, l->many_ns) && l->many_ns)
-		return l->grace_ns;
 	if (is_late(l, site))
-		return grace_of(l, site);
-	if (are_many(&r->many, l->many_ns / MANY_PART) && l->many_ns && !delay_of(l, site))
+		return l->many_ns && are_many(&r->grace, l->many_ns)
+			       ? longer(2 * delay_of(l, site), l->grace_ns)
+			       : grace_of(l, site);
+	if (l->many_ns && !delay_of(l, site) && are_many(&r->many, l->many_ns / MANY_PART))
 		return l->many_ns;
 	return r->grace.owners < FEW && !l->hurry ? longer(l->few_ns, l->grace_ns) : l->grace_ns;
+}
+
+/* No file is known (a worker pinned): the process's end has to do. */
+static uint64_t end_of(const struct snap_owner *o)
+{
+	return o->owner.file_id ? o->file_end_ns : o->dead_ns;
 }
 
 static bool has_passed(const struct snapshot *s, uint64_t since, uint64_t grace)
@@ -228,21 +240,25 @@ static bool is_in_use(const struct snapshot *s, const struct blame *driver)
 	return !m || m->refcount != 0;
 }
 
+/* Can nobody hold what this owner pinned, once he has come to his end? */
+static bool ends_with(const struct snapshot *s, const struct snap_owner *o,
+		      const struct blame *driver)
+{
+	if (o->owner.file_id)
+		return !may_be_held_elsewhere(o, driver);
+	return o->owner.tgid && !is_in_use(s, driver);
+}
+
 static enum evidence owner_evidence(const struct snapshot *s, const struct snap_owner *o,
 				    const struct snap_site *site, uint64_t grace)
 {
 	if (is_unloaded(s, o, &site->blame))
 		return EVIDENCE_UNLOADED;
-	if (o->owner.file_id) {
-		if (!has_passed(s, o->file_end_ns, grace) || may_be_held_elsewhere(o, &site->blame))
-			return EVIDENCE_NONE;
-		if (!o->dead_ns)
-			return EVIDENCE_ABANDONED;
-		return has_passed(s, o->dead_ns, grace) ? EVIDENCE_ORPHANED : EVIDENCE_NONE;
-	}
-	if (o->owner.tgid && has_passed(s, o->dead_ns, grace) && !is_in_use(s, &site->blame))
-		return EVIDENCE_ORPHANED;
-	return EVIDENCE_NONE;
+	if (!has_passed(s, end_of(o), grace) || !ends_with(s, o, &site->blame))
+		return EVIDENCE_NONE;
+	if (!o->dead_ns)
+		return EVIDENCE_ABANDONED;
+	return has_passed(s, o->dead_ns, grace) ? EVIDENCE_ORPHANED : EVIDENCE_NONE;
 }
 
 /* Refused before anything was begun: no device can be at work for the call. */
@@ -845,48 +861,62 @@ static int learn_delay(struct ledger *l, const struct snapshot *s, const struct 
 	return delay > known ? map64_put(&l->delays, o->owner.site, delay) : 0;
 }
 
-/* Pins of a folio that are left after their files' ends. */
+/* Came he to his end before the pages were looked at? */
+static bool has_ended(const struct snapshot *s, const struct snap_owner *o)
+{
+	return end_of(o) && end_of(o) < s->now_ns;
+}
+
+/* Pins of a folio that are left after their owners' ends. */
 static void count_waiting(struct ledger *l, const struct snapshot *s, const struct pl_page *p)
 {
+	bool alone = p->nr_slots == 1 && !p->extra && !p->base && !p->torn;
+
 	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS && p->pins; i++) {
 		const struct snap_owner *o = owner_of(s, p->slot[i].owner);
+		struct ledger_standing *standing;
 
-		if (o && o->file_end_ns)
-			l->standings[o - s->owners].waiting += claim_left(p, &p->slot[i]);
+		if (!o || !has_ended(s, o))
+			continue;
+		standing = &l->standings[o - s->owners];
+		standing->waiting += claim_left(p, &p->slot[i]);
+		standing->left += alone ? claim_left(p, &p->slot[i]) : 0;
 	}
 }
 
 static bool is_any_ended(const struct snapshot *s)
 {
 	for (size_t i = 0; i < s->nr_owners; i++)
-		if (s->owners[i].file_end_ns)
+		if (has_ended(s, &s->owners[i]))
 			return true;
 	return false;
 }
 
-static void gone_add(struct gone *g, uint64_t end_ns)
+static void gone_add(struct gone *g, uint64_t end_ns, uint32_t pins)
 {
 	if (!g->owners || end_ns < g->first_ns)
 		g->first_ns = end_ns;
 	if (end_ns > g->last_ns)
 		g->last_ns = end_ns;
 	g->owners++;
+	g->pins += pins;
 }
 
-/* Who is gone and has left pins. */
+/* Who is gone and has left pins. A process's end is known as of a look, a file's exactly. */
 static void note_remains(struct ledger *l, const struct snapshot *s, const struct snap_owner *o)
 {
-	uint64_t end_ns = longer(o->file_end_ns, o->dead_ns);
+	uint64_t gone_ns = longer(end_of(o), o->dead_ns);
+	uint32_t at, left = l->standings[o - s->owners].left;
 	struct ledger_remains *r;
-	uint32_t at;
 
-	if (!o->dead_ns || !map64_get(&s->site_at, o->owner.site, &at))
+	if (!o->dead_ns || !map64_get(&s->site_at, o->owner.site, &at) ||
+	    !ends_with(s, o, &s->sites[at]->blame))
 		return;
 	r = &l->remains[at];
-	if (has_passed(s, end_ns, l->many_ns))
-		gone_add(&r->many, end_ns);
-	if (has_passed(s, end_ns, l->grace_ns))
-		gone_add(&r->grace, end_ns);
+	if (has_passed(s, gone_ns, l->many_ns))
+		gone_add(&r->many, end_of(o), left);
+	if (has_passed(s, gone_ns, l->grace_ns))
+		gone_add(&r->grace, end_of(o), left);
 }
 
 /* Until when it is waited for what this owner has left. */
@@ -894,8 +924,8 @@ static void note_due(struct ledger *l, const struct snapshot *s, const struct sn
 {
 	const struct ledger_standing *known = standing_of(l, s, o);
 
-	if (known->site && !may_be_held_elsewhere(o, &known->site->blame))
-		latest(&l->due_ns, s->now_ns, longer(o->file_end_ns, o->dead_ns), known->grace_ns);
+	if (known->site && ends_with(s, o, &known->site->blame))
+		latest(&l->due_ns, s->now_ns, longer(end_of(o), o->dead_ns), known->grace_ns);
 }
 
 /* Those that are left now are compared with the next time. */
@@ -910,12 +940,13 @@ static int note_waiting(struct ledger *l, const struct snapshot *s)
 		err = learn_delay(l, s, &s->owners[i], l->standings[i].waiting);
 	map64_clear(&l->waiting);
 	for (size_t i = 0; i < s->nr_owners && !err; i++)
-		if (l->standings[i].waiting) {
-			err = map64_put(&l->waiting, s->owners[i].key, l->standings[i].waiting);
-			note_remains(l, s, &s->owners[i]);
-		}
-	for (size_t i = 0; i < s->nr_owners && !err; i++)
 		if (l->standings[i].waiting)
+			err = map64_put(&l->waiting, s->owners[i].key, l->standings[i].waiting);
+	for (size_t i = 0; i < s->nr_owners; i++)
+		if (l->standings[i].left)
+			note_remains(l, s, &s->owners[i]);
+	for (size_t i = 0; i < s->nr_owners; i++)
+		if (l->standings[i].left)
 			note_due(l, s, &s->owners[i]);
 	return err;
 }

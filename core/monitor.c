@@ -24,6 +24,7 @@
 /* Growth of what is held keeps the deep level on for so long: it costs more than to look again. */
 #define DEEP_MOST_NS (3600 * NS_PER_S)
 
+#define PACE_NS (30 * NS_PER_S)
 #define HURRY_S 120 /* memory that lasts for less leaves no time to wait for the few */
 
 /* A driver that was accused. */
@@ -90,6 +91,7 @@ struct monitor {
 	uint64_t told_loss;
 	bool tracked;
 	bool aligned;		 /* the counters at the beginning of tracking fit the ledger */
+	struct sample pace[2];	 /* half a minute ago, or a minute, and since then */
 	int64_t untracked_rise;	 /* of outstanding pins, in all the time without tracking */
 	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
@@ -131,7 +133,7 @@ struct monitor_config monitor_defaults(void)
 		.lowest = LEVEL_LIGHT,
 		.grace_ns = 30 * NS_PER_S,
 		.few_ns = 75 * NS_PER_S,
-		.many_ns = 3 * NS_PER_S,
+		.many_ns = 2 * NS_PER_S,
 		.late_ns = 120 * NS_PER_S,
 		.settle_ns = 60 * NS_PER_S,
 		.detect = detect_defaults,
@@ -313,7 +315,7 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 
 	m->last = *sample;
 	if (m->level == LEVEL_COUNTERS && level != LEVEL_COUNTERS) {
-		m->tracking = m->last;
+		m->tracking = m->pace[0] = m->pace[1] = m->last;
 		m->tracked = true;
 		m->aligned = false;
 		m->untracked_rise += outstanding(&m->last) - outstanding(&m->untracked);
@@ -706,10 +708,17 @@ static uint64_t settle_of(const struct monitor *m)
 	return hunt > m->config.settle_ns ? hunt : m->config.settle_ns;
 }
 
+/* For late releases; but one after the other must not keep tracking on for ever. */
+static bool is_waiting(const struct monitor *m)
+{
+	return m->last.now_ns < m->ledger.due_ns &&
+	       m->last.now_ns < m->quiet_since + settle_of(m) + m->config.few_ns;
+}
+
 static void consider_rest(struct monitor *m)
 {
 	if (m->config.track == TRACK_ALWAYS || m->wanted != m->level ||
-	    m->last.now_ns < m->quiet_since + settle_of(m) || m->last.now_ns < m->ledger.due_ns)
+	    m->last.now_ns < m->quiet_since + settle_of(m) || is_waiting(m))
 		return;
 	judge(m, true);
 	snprintf(m->reason, sizeof(m->reason), "settled: nothing new for %" PRIu64 " s",
@@ -750,13 +759,19 @@ static bool becomes_strict(struct monitor *m)
 	return true;
 }
 
-/* Will the memory be gone in two minutes, if pins go on as since tracking began? */
-static bool is_running_out(const struct monitor *m)
+/* Will the memory be gone in two minutes, if pins take it as in the last half minute or so? */
+static bool is_running_out(struct monitor *m)
 {
-	double rise = (double)(floor_of(&m->last) - outstanding(&m->tracking)) * PAGE;
-	double seconds = (double)(m->last.now_ns - m->tracking.now_ns) / NS_PER_S;
+	const struct sample *then = &m->pace[0], *now = &m->last;
+	double taken = (double)(floor_of(now) - outstanding(then)) * PAGE;
+	double less = (double)then->memory_available - (double)now->memory_available;
+	double seconds = (double)(now->now_ns - then->now_ns) / NS_PER_S;
 
-	return rise * HURRY_S > (double)m->last.memory_available * seconds;
+	if (now->now_ns >= m->pace[1].now_ns + PACE_NS) {
+		m->pace[0] = m->pace[1];
+		m->pace[1] = *now;
+	}
+	return (taken < less ? taken : less) * HURRY_S > (double)now->memory_available * seconds;
 }
 
 static int track(struct monitor *m, const struct snapshot *books, const struct balance *balance)

@@ -10,7 +10,7 @@
 
 #define MOVING		 256 /* pins taken from one look to the next: worth a glance in between */
 #define LOOKOUT_FIRST_NS 60000000000ULL
-#define URGENT		 (-15) /* nice */
+#define URGENT		 (-20) /* nice */
 
 /* ---- life ----------------------------------------------------------------------------- */
 

@@ -285,16 +285,79 @@ static void test_memory_that_would_not_last_leaves_no_time_for_the_few(void **st
 	struct scene *s = *state;
 
 	s->config.few_ns = SEC(75);
-	s->sample.memory_available = 119 * 25600 * UINT64_C(4096); /* 100 MiB a second */
+	s->sample.memory_available = 121 * 25600 * UINT64_C(4096); /* 100 MiB a second */
 	begin_tracking(s);
 	pin(s, s->owner, 1);
 	owner_closed(s->b, s->owner, 0);
 	owner_died(s->b, s->owner, 0);
 	for (int i = 0; i < 2; i++) {
 		s->sample.acquired += 25600;
+		s->sample.memory_available -= 25600 * UINT64_C(4096);
 		run(s, 1);
 	}
 	assert_int_equal(s->r.verdicts, 1);
+}
+
+/* Huge pages that were set aside, say: they are not available anyway. */
+static void test_pins_that_take_no_memory_leave_time_for_the_few(void **state)
+{
+	struct scene *s = *state;
+
+	s->config.few_ns = SEC(75);
+	s->sample.memory_available = 100 * 25600 * UINT64_C(4096);
+	begin_tracking(s);
+	pin(s, s->owner, 1);
+	owner_closed(s->b, s->owner, 0);
+	owner_died(s->b, s->owner, 0);
+	for (int i = 0; i < 10; i++) {
+		s->sample.acquired += 25600;
+		run(s, 1);
+	}
+	assert_int_equal(s->r.verdicts, 0);
+}
+
+static void test_a_leak_that_becomes_fast_is_seen_to_be(void **state)
+{
+	struct scene *s = *state;
+
+	s->config.few_ns = SEC(75);
+	s->sample.memory_available = 200 * 25600 * UINT64_C(4096);
+	begin_tracking(s);
+	run(s, 1000);
+	pin(s, s->owner, 1);
+	owner_closed(s->b, s->owner, 0);
+	owner_died(s->b, s->owner, 0);
+	for (int i = 0; i < 60 && !s->r.verdicts; i++) {
+		s->sample.acquired += 2 * 25600;
+		s->sample.memory_available -= 2 * 25600 * UINT64_C(4096);
+		run(s, 1);
+	}
+	assert_int_equal(s->r.verdicts, 1);
+}
+
+static void test_late_releases_one_after_the_other_do_not_keep_tracking_on(void **state)
+{
+	struct scene *s = *state;
+	uint32_t seconds = 0;
+	struct pl_page *p;
+
+	s->config.few_ns = SEC(75);
+	begin(s);
+	raise_suspicion(s);
+	obey(s);
+	p = pin(s, s->owner, 1);
+	for (; s->level == LEVEL_LIGHT && seconds < 1000; seconds++) {
+		if (seconds % 50 == 0) { /* another that ended, and the one before released */
+			struct snap_owner *o = books_owner(s->b, s->site);
+
+			owner_closed(s->b, o, 0);
+			owner_died(s->b, o, 0);
+			p->slot[0].owner = o->key;
+		}
+		run(s, 1);
+	}
+	assert_in_range(seconds, 90, 100);
+	assert_int_equal(s->r.verdicts, 0);
 }
 
 static void test_memory_that_lasts_leaves_time_for_the_few(void **state)
@@ -302,13 +365,14 @@ static void test_memory_that_lasts_leaves_time_for_the_few(void **state)
 	struct scene *s = *state;
 
 	s->config.few_ns = SEC(75);
-	s->sample.memory_available = 121 * 25600 * UINT64_C(4096);
+	s->sample.memory_available = 131 * 25600 * UINT64_C(4096);
 	begin_tracking(s);
 	pin(s, s->owner, 1);
 	owner_closed(s->b, s->owner, 0);
 	owner_died(s->b, s->owner, 0);
 	for (int i = 0; i < 10; i++) {
 		s->sample.acquired += 25600;
+		s->sample.memory_available -= 25600 * UINT64_C(4096);
 		run(s, 1);
 	}
 	assert_int_equal(s->r.verdicts, 0);
@@ -601,6 +665,9 @@ int main(void)
 		SCENE(test_growth_of_what_is_held_keeps_deep_on_for_an_hour_at_most),
 		SCENE(test_tracking_goes_on_while_a_late_release_is_waited_for),
 		SCENE(test_memory_that_would_not_last_leaves_no_time_for_the_few),
+		SCENE(test_pins_that_take_no_memory_leave_time_for_the_few),
+		SCENE(test_a_leak_that_becomes_fast_is_seen_to_be),
+		SCENE(test_late_releases_one_after_the_other_do_not_keep_tracking_on),
 		SCENE(test_memory_that_lasts_leaves_time_for_the_few),
 		SCENE(test_tracking_can_be_called_for_again_after_it_settled),
 		SCENE(test_held_pins_that_no_record_explains_call_for_deep_after_three_steps),
