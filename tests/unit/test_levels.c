@@ -125,7 +125,7 @@ static void test_tracking_settles_when_nothing_is_new(void **state)
 	raise_suspicion(s);
 	obey(s);
 	s->sample.acquired = 0; /* it was a burst */
-	run(s, 20); /* counted from the first look at the books */
+	run(s, 20);		/* counted from the first look at the books */
 	assert_int_equal(s->level, LEVEL_LIGHT);
 	run(s, 1);
 	assert_int_equal(s->level, LEVEL_COUNTERS);
