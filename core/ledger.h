@@ -145,10 +145,10 @@ void ledger_free(struct ledger *l);
  * Draws up the books of a snapshot; the results point into it. -ENOMEM.
  *
  * A file's end and a process's end count after the grace time. One or two owners of a call path
- * that left something may have met a device that hangs, and get few_ns, if there is time. Many of them, one after
- * the other, are a habit: then many_ns are enough, if nobody was ever seen to release late there. A
- * call path that was (io_uring and AF_XDP do so from a worker) gets twice its slowest time, and
- * late_ns at least, but grace_ns when many owners left something for so long.
+ * that left something may have met a device that hangs, and get few_ns, if there is time. Many of
+ * them, one after the other, are a habit: then many_ns are enough, if nobody was ever seen to
+ * release late there. A call path that was (io_uring and AF_XDP do so from a worker) gets twice its
+ * slowest time, and late_ns at least, but grace_ns when many owners left something for so long.
  */
 int ledger_evaluate(struct ledger *l, const struct snapshot *s) __attribute__((warn_unused_result));
 
