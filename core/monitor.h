@@ -21,7 +21,7 @@ enum track { TRACK_AUTO, TRACK_ALWAYS, TRACK_NEVER };
 struct monitor_config {
 	enum track track;
 	enum level lowest; /* the level tracking starts with: light, or deep */
-	uint64_t grace_ns;  /* this and the next three: see ledger.h */
+	uint64_t grace_ns; /* this and the next three: see ledger.h */
 	uint64_t few_ns;
 	uint64_t many_ns;
 	uint64_t late_ns;
