@@ -98,12 +98,12 @@ static int change_level(struct live *l, enum level to, struct source_level *out)
 	enum level from = level_of(l);
 	int err;
 
-	/* Before the hooks are in: the time the census takes is not theirs. */
-	if (from == LEVEL_COUNTERS && !l->ground.why[0])
-		out->pinned_known = !survey_sum(&out->pinned);
 	err = to == LEVEL_COUNTERS ? tracker_set_level(l->tracker, to) : raise_level(l, to);
 	out->level = level_of(l);
 	if (!err) {
+		/* When the hooks are in: what is leaked while the census walks is seen. */
+		if (from == LEVEL_COUNTERS && to != LEVEL_COUNTERS)
+			out->pinned_known = !survey_sum(&out->pinned);
 		if (to != LEVEL_COUNTERS)
 			out->base = *tracker_base(l->tracker);
 		return 0;
