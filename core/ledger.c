@@ -198,9 +198,16 @@ static uint64_t grace_of_owners(const struct ledger *l, const struct snapshot *s
 		return l->many_ns && are_many(&r->grace, l->many_ns)
 			       ? longer(2 * delay_of(l, site), l->grace_ns)
 			       : grace_of(l, site);
-	if (l->many_ns && !delay_of(l, site) && are_many(&r->many, l->many_ns / MANY_PART))
-		return l->many_ns;
 	return r->grace.owners < FEW && !l->hurry ? longer(l->few_ns, l->grace_ns) : l->grace_ns;
+}
+
+/* Do those who are gone leave something as a habit, and nobody releases late? */
+static bool is_habit(const struct ledger *l, const struct snapshot *s, const struct snap_site *site)
+{
+	uint32_t at;
+
+	return l->many_ns && !delay_of(l, site) && map64_get(&s->site_at, site->key, &at) &&
+	       are_many(&l->remains[at].many, l->many_ns / MANY_PART);
 }
 
 /* No file is known (a worker pinned): the process's end has to do. */
@@ -249,8 +256,8 @@ static bool ends_with(const struct snapshot *s, const struct snap_owner *o,
 	return o->owner.tgid && !is_in_use(s, driver);
 }
 
-static enum evidence owner_evidence(const struct snapshot *s, const struct snap_owner *o,
-				    const struct snap_site *site, uint64_t grace)
+static enum evidence evidence_of(const struct snapshot *s, const struct snap_owner *o,
+				 const struct snap_site *site, uint64_t grace)
 {
 	if (is_unloaded(s, o, &site->blame))
 		return EVIDENCE_UNLOADED;
@@ -259,6 +266,23 @@ static enum evidence owner_evidence(const struct snapshot *s, const struct snap_
 	if (!o->dead_ns)
 		return EVIDENCE_ABANDONED;
 	return has_passed(s, o->dead_ns, grace) ? EVIDENCE_ORPHANED : EVIDENCE_NONE;
+}
+
+/* Of those who are gone, when it is a habit to leave something. */
+static bool is_one_of_many(const struct ledger *l, const struct snapshot *s,
+			   const struct snap_owner *o, const struct snap_site *site)
+{
+	return o->dead_ns && has_passed(s, end_of(o), l->many_ns) && is_habit(l, s, site) &&
+	       ends_with(s, o, &site->blame);
+}
+
+static enum evidence owner_evidence(const struct ledger *l, const struct snapshot *s,
+				    const struct snap_owner *o, const struct snap_site *site,
+				    uint64_t grace)
+{
+	enum evidence e = evidence_of(s, o, site, grace);
+
+	return e < EVIDENCE_ORPHANED && is_one_of_many(l, s, o, site) ? EVIDENCE_ORPHANED : e;
 }
 
 /* Refused before anything was begun: no device can be at work for the call. */
@@ -455,7 +479,7 @@ static const struct ledger_standing *standing_of(const struct ledger *l, const s
 		return standing;
 	standing->driver = driver_number(&site->blame);
 	standing->grace_ns = grace_of_owners(l, s, site);
-	standing->evidence = owner_evidence(s, o, site, standing->grace_ns);
+	standing->evidence = owner_evidence(l, s, o, site, standing->grace_ns);
 	return standing;
 }
 
@@ -902,7 +926,10 @@ static void gone_add(struct gone *g, uint64_t end_ns, uint32_t pins)
 	g->pins += pins;
 }
 
-/* Who is gone and has left pins. A process's end is known as of a look, a file's exactly. */
+/*
+ * Who is gone and has left pins. When a process ended is known as of the look that missed it, for
+ * a file exactly: the short time is counted from that.
+ */
 static void note_remains(struct ledger *l, const struct snapshot *s, const struct snap_owner *o)
 {
 	uint64_t gone_ns = longer(end_of(o), o->dead_ns);
@@ -913,7 +940,7 @@ static void note_remains(struct ledger *l, const struct snapshot *s, const struc
 	    !ends_with(s, o, &s->sites[at]->blame))
 		return;
 	r = &l->remains[at];
-	if (has_passed(s, gone_ns, l->many_ns))
+	if (has_passed(s, end_of(o), l->many_ns))
 		gone_add(&r->many, end_of(o), left);
 	if (has_passed(s, gone_ns, l->grace_ns))
 		gone_add(&r->grace, end_of(o), left);

@@ -279,18 +279,50 @@ static void test_a_path_that_released_a_moment_late_gets_the_plain_time(void **s
 	assert_innocent(t);
 }
 
+static void all_died(struct trial *t, uint64_t ns_ago)
+{
+	for (size_t i = 0; i < t->b->s.nr_owners; i++)
+		owner_died(t->b, &t->b->s.owners[i], ns_ago);
+}
+
 static void test_the_later_of_both_ends_counts(void **state)
 {
 	struct trial *t = *state;
 
 	set_graces(t);
-	left_by(t, 5, SEC(1), SEC(10));
-	owner_closed(t->b, t->owner, SEC(10));
-	books_pin(t->b, t->owner, 1);
-	for (size_t i = 0; i < t->b->s.nr_owners; i++)
-		owner_died(t->b, &t->b->s.owners[i], SEC(5) - 1);
+	left_by(t, 3, SEC(1), SEC(40));
+	all_died(t, SEC(30) - 1);
 	assert_innocent(t);
-	assert_int_equal(t->l.due_ns, BOOKS_NOW + SEC(70) + 1);
+	assert_int_equal(t->l.due_ns, BOOKS_NOW + SEC(45) + 1);
+	pass(t, 1);
+	assert_int_equal(accused(t)->pins, 3 * EACH);
+}
+
+static void test_that_many_are_gone_is_enough(void **state)
+{
+	struct trial *t = *state;
+
+	set_graces(t);
+	left_by(t, 5, SEC(1), SEC(5) - 1);
+	all_died(t, 1);
+	assert_innocent(t);
+	pass(t, 1);
+	assert_int_equal(accused(t)->pins, 5 * EACH);
+	t->b->s.owners[3].dead_ns = 0;
+	assert_innocent(t);
+}
+
+static void test_who_lives_is_not_judged_with_the_many(void **state)
+{
+	struct trial *t = *state;
+
+	set_graces(t);
+	books_pin(t->b, t->owner, 7);
+	owner_closed(t->b, t->owner, SEC(20));
+	left_by(t, 6, SEC(1), SEC(10));
+	assert_int_equal(accused(t)->pins, 6 * EACH);
+	owner_died(t->b, t->owner, 0);
+	assert_int_equal(accused(t)->pins, 6 * EACH + 7);
 }
 
 static void test_failing_calls_of_a_few_get_no_longer(void **state)
@@ -653,6 +685,8 @@ int main(void)
 		TRIAL(test_a_path_that_releases_late_is_not_judged_by_a_few),
 		TRIAL(test_a_path_that_released_a_moment_late_gets_the_plain_time),
 		TRIAL(test_the_later_of_both_ends_counts),
+		TRIAL(test_that_many_are_gone_is_enough),
+		TRIAL(test_who_lives_is_not_judged_with_the_many),
 		TRIAL(test_failing_calls_of_a_few_get_no_longer),
 		TRIAL(test_nothing_is_waited_for_that_others_may_hold),
 		TRIAL(test_a_leak_that_goes_on_is_never_proved_less),
