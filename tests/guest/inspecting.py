@@ -18,7 +18,7 @@ import threading
 import time
 
 import memory
-from harness import MODULES, PINLEAK, Watch, load, read, run, sh, tests_of, validate, write
+from harness import LIMIT, MODULES, PINLEAK, Watch, load, read, run, sh, tests_of, validate, write
 from memory import Device
 
 LEAKY = os.path.join(MODULES, "leaky.ko")
@@ -30,7 +30,7 @@ NOISE = "quiet\x1b[31m"  # a name that would paint the terminal red
 def inspect(*args, status=0, user=None):
     """The JSON object, or None and what was said on standard error."""
     r = subprocess.run([PINLEAK, "inspect", "--json", *args], capture_output=True, text=True,
-                       errors="replace", timeout=60, user=user, check=False)
+                       errors="replace", timeout=LIMIT, user=user, check=False)
     assert r.returncode == status, (args, r.returncode, r.stdout, r.stderr)
     if status:
         return r.stderr
@@ -184,11 +184,11 @@ def user_of(path, memlock):
         os.setuid(65534)
         while True:
             signal.pause()
-    for _ in range(100):
-        if "\nUid:\t65534" in read(f"/proc/{pid}/status"):
-            break
-        time.sleep(0.05)
     try:
+        end = time.monotonic() + 60
+        while "\nUid:\t65534" not in read(f"/proc/{pid}/status"):
+            assert time.monotonic() < end, "it is not yet another user's"
+            time.sleep(0.05)
         yield pid
     finally:
         os.kill(pid, signal.SIGKILL)
@@ -384,28 +384,37 @@ APT = r"""[ "$1" = policy ] && shift
 for p; do printf '%s:\n  Installed: 6.0-1\n  Candidate: %s\n' "$p" 6.9-"${#p}"; done"""
 
 
+def answered(*args):
+    """What is told when the package manager has answered: a machine that pauses cuts it short."""
+    for _ in range(3):
+        found = fast(*args)
+        if not any("did not answer" in gap["why"] for gap in found["not_seen"]):
+            break
+    return found
+
+
 def test_the_package_is_told_and_a_manager_that_hangs_or_fails_costs_its_part_alone():
     sh("modprobe loop")
     image = f"linux-image-{RELEASE}"
     with programs(dpkg_query=DPKG, apt_cache=APT):
-        one = fast("loop")["identity"]
+        one = answered("loop")["identity"]
         assert one["package"] == {"manager": "dpkg", "name": image, "installed": "6.0-1",
                                   "available": f"6.9-{len(image)}"}, one["package"]
         assert one["kernel_package"]["name"] == "linux-image-amd64", one
         assert one["kernel_package"]["available"] == f"6.9-{len('linux-image-amd64')}", one
         assert one["running"] == re.search(r"Debian (\S+)", os.uname().version)[1], one
-    with programs(dpkg_query="sleep 20"):
+    with programs(dpkg_query="sleep 600"):
         began = time.monotonic()
         found = fast("loop")
-        assert time.monotonic() - began < 10, "it must not wait"
+        assert time.monotonic() - began < 100, "it must not wait"
         assert why(found, "package") == ["dpkg-query did not answer within 2 s"], found["not_seen"]
         assert found["parameters"] and found["devices"], found
     with programs(dpkg_query="echo 'error: the database is locked by another process' >&2; exit 2"):
-        assert "is locked" in why(fast("loop"), "package")[0]
+        assert "is locked" in why(answered("loop"), "package")[0]
     with programs(dpkg_query=None, rpm="echo kernel-core 6.0-1.fc40"):
-        assert fast("loop")["identity"]["package"]["name"] == "kernel-core"
+        assert answered("loop")["identity"]["package"]["name"] == "kernel-core"
     with programs(dpkg_query=None, pacman='echo "$2 is owned by linux 6.0.arch1-1"'):
-        assert fast("loop")["identity"]["package"]["installed"] == "6.0.arch1-1"
+        assert answered("loop")["identity"]["package"]["installed"] == "6.0.arch1-1"
     with programs(dpkg_query=None):
         assert why(fast("loop"), "package") == ["no dpkg, rpm or pacman is here"]
 
@@ -438,7 +447,7 @@ def test_a_module_that_comes_and_goes_is_told_or_refused_and_nothing_else():
         with nobodys():
             for _ in range(4):
                 r = subprocess.run([PINLEAK, "inspect", "--no-census", "--json", "second"],
-                                   capture_output=True, text=True, timeout=60, check=False)
+                                   capture_output=True, text=True, timeout=LIMIT, check=False)
                 assert r.returncode in (0, 2), (r.returncode, r.stderr)
                 assert r.stdout if r.returncode == 0 else "error 2 " in r.stderr, r
                 if r.stdout:
