@@ -71,6 +71,7 @@ void ledger_free(struct ledger *l)
 	free(l->standings);
 	free(l->remains);
 	map64_free(&l->waiting);
+	map64_free(&l->waited);
 	map64_free(&l->delays);
 	map64_free(&l->lacks);
 	*l = (struct ledger){0};
@@ -870,12 +871,16 @@ static int book_wrong(struct ledger *l, const struct snapshot *s, const struct s
 
 /* ---- how late a call path releases ---------------------------------------------------- */
 
+/*
+ * Fewer pins are left than at the last look and the one before. One look alone does not tell: a
+ * call in flight may just have taken pages that the owner had released, and not be booked yet.
+ */
 static int learn_delay(struct ledger *l, const struct snapshot *s, const struct snap_owner *o,
 		       uint32_t pins_now)
 {
 	uint32_t before, known = 0, delay;
 
-	if (!o->file_end_ns || !map64_get(&l->waiting, o->key, &before) || pins_now >= before)
+	if (!o->file_end_ns || !map64_get(&l->waited, o->key, &before) || pins_now >= before)
 		return 0;
 	if (l->looked_ns > o->file_end_ns + DELAY_MAX_MS * NS_PER_MS) /* it was still there then */
 		return 0;
@@ -955,6 +960,16 @@ static void note_due(struct ledger *l, const struct snapshot *s, const struct sn
 		latest(&l->due_ns, s->now_ns, longer(end_of(o), o->dead_ns), known->grace_ns);
 }
 
+/* Pins that are left now and were at the last look. */
+static int note_waited(struct ledger *l, uint64_t owner, uint32_t pins_now)
+{
+	uint32_t before;
+
+	if (!pins_now || !map64_get(&l->waiting, owner, &before))
+		return 0;
+	return map64_put(&l->waited, owner, pins_now < before ? pins_now : before);
+}
+
 /* Those that are left now are compared with the next time. */
 static int note_waiting(struct ledger *l, const struct snapshot *s)
 {
@@ -965,6 +980,9 @@ static int note_waiting(struct ledger *l, const struct snapshot *s)
 			count_waiting(l, s, &s->pages[i].page);
 	for (size_t i = 0; i < s->nr_owners && !err; i++)
 		err = learn_delay(l, s, &s->owners[i], l->standings[i].waiting);
+	map64_clear(&l->waited);
+	for (size_t i = 0; i < s->nr_owners && !err; i++)
+		err = note_waited(l, s->owners[i].key, l->standings[i].waiting);
 	map64_clear(&l->waiting);
 	for (size_t i = 0; i < s->nr_owners && !err; i++)
 		if (l->standings[i].waiting)
