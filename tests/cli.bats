@@ -108,6 +108,7 @@ END
 
 # until_suspicious COMMAND...: runs a watch until it has a suspicion, then Ctrl-C; into out and err.
 until_suspicious() {
+	: >"$BATS_TEST_TMPDIR/out" # not what the one before has written
 	"$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null &
 	background=$!
 	wait_for_line "$BATS_TEST_TMPDIR/out" 'suspicion[":]'
