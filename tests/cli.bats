@@ -1091,8 +1091,8 @@ no_recording() {
 
 @test "a directory, an empty file, text, noise and zeros are no recordings, and said to be none" {
 	make_odd_files
-	printf '\x89pinl\r\n\x1a\x01\0\0\0' | cat - noise >noisy # magic and version before the noise
-	printf '\x89pinl\r\n\x1a\x01\0\0\0' >nothing
+	printf '\x89pinl\r\n\x1a\x02\0\0\0' | cat - noise >noisy # magic and version before the noise
+	printf '\x89pinl\r\n\x1a\x02\0\0\0' >nothing
 	no_recording . "Is a directory"
 	for file in empty text noise noisy nothing /dev/null "$pinleak"; do
 		no_recording "$file" "no recording, or its beginning is damaged"
