@@ -36,7 +36,7 @@ static int close_recording(FILE *to, int status)
 	return status == STATUS_OK ? STATUS_CANNOT : status;
 }
 
-static int record(struct watch *w, FILE *to)
+static int record(const struct command *self, struct watch *w, FILE *to)
 {
 	int err = recorder_create(to, &live_source, &w->session.live, &w->recorder), status;
 
@@ -45,7 +45,7 @@ static int record(struct watch *w, FILE *to)
 		return STATUS_CANNOT;
 	}
 	signal(SIGXFSZ, SIG_IGN); /* a file too large is an error like a full disk */
-	status = watch(w);
+	status = watch(self, w);
 	recorder_destroy(w->recorder);
 	return status;
 }
@@ -65,7 +65,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (!to)
 		return usage_error(self, ERROR_FILE_NOT_FOUND, "%s: %s", path, strerror(errno));
 	setvbuf(to, NULL, _IONBF, 0);
-	return close_recording(to, record(&w, to));
+	return close_recording(to, record(self, &w, to));
 }
 
 const struct command record_command = {

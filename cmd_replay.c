@@ -9,11 +9,12 @@
 #include "store/chunks.h"
 #include "watch.h"
 
-enum { OPT_JSON, OPT_SAMPLES };
+enum { OPT_JSON, OPT_SAMPLES, OPT_STORE };
 
 static const struct option_row options[] = {
 	[OPT_JSON] = {"json", NULL, "one JSON object a line, samples too", NULL},
 	[OPT_SAMPLES] = {"samples", NULL, "print every sample", NULL},
+	[OPT_STORE] = {"store", "FILE", "keep a history in FILE, see pinleak-report(1)", NULL},
 	{0},
 };
 
@@ -22,7 +23,10 @@ struct replay_command {
 	char name[256]; /* of it, for people */
 	bool json;
 	bool samples;
+	const char *store;
 	struct render render;
+	struct tee tee;
+	struct keeping keeping;
 	struct replay *replay;
 	struct conductor conductor;
 };
@@ -33,8 +37,11 @@ static int set_option(const struct command *self, int option, const char *value,
 {
 	struct replay_command *c = ctx;
 
-	(void)self, (void)value;
-	*(option == OPT_JSON ? &c->json : &c->samples) = true;
+	(void)self;
+	if (option == OPT_STORE)
+		c->store = value;
+	else
+		*(option == OPT_JSON ? &c->json : &c->samples) = true;
 	return STATUS_OK;
 }
 
@@ -116,15 +123,51 @@ static int play(struct replay_command *c)
 	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is seen by ferror() */
 	if (!c->json)
 		render_begin(&c->render, c->conductor.last.memory_total);
-	do
+	do {
 		err = conductor_step(&c->conductor);
-	while (!err && !ferror(c->render.to));
+		keeping_check(&c->keeping);
+	} while (!err && !ferror(c->render.to));
 	if (ferror(c->render.to))
 		return watch_status(c->conductor.monitor);
 	return finish(c, err);
 }
 
-static int show(struct replay_command *c)
+/* Kept is only what was asked to be kept: $STATE_DIRECTORY is for what happens now. */
+static int begin_history(struct replay_command *c, const struct command *self)
+{
+	const struct history_limits limits = history_defaults();
+	char version[64];
+	const struct history_run run = {.version = version,
+					.host = c->render.host,
+					.kernel = c->render.kernel};
+
+	if (!c->store)
+		return STATUS_OK;
+	units_clean(replay_header(c->replay)->version, sizeof(replay_header(c->replay)->version),
+		    version, sizeof(version));
+	return keeping_open(&c->keeping, self, c->store, &limits, &run, &c->render, &c->tee);
+}
+
+static int show_all(struct replay_command *c)
+{
+	const struct recording_header *h = replay_header(c->replay);
+	struct tee_end head = tee_head(&c->tee);
+	int status;
+
+	c->conductor = (struct conductor){.source = &replay_source,
+					  .ctx = c->replay,
+					  .monitor = monitor_create(&h->config, head.to, head.ctx),
+					  .last = h->first};
+	if (!c->conductor.monitor) {
+		fprintf(stderr, "pinleak: %s\n", strerror(ENOMEM));
+		return STATUS_CANNOT;
+	}
+	status = play(c);
+	monitor_destroy(c->conductor.monitor);
+	return status;
+}
+
+static int show(struct replay_command *c, const struct command *self)
 {
 	const struct recording_header *h = replay_header(c->replay);
 	struct render *r = &c->render;
@@ -135,17 +178,11 @@ static int show(struct replay_command *c)
 	r->real_offset = h->real_offset;
 	units_clean(h->host, sizeof(h->host), r->host, sizeof(r->host));
 	units_clean(h->kernel, sizeof(h->kernel), r->kernel, sizeof(r->kernel));
-	c->conductor = (struct conductor){
-		.source = &replay_source,
-		.ctx = c->replay,
-		.monitor = monitor_create(&h->config, c->json ? &json_reporter : &text_reporter, r),
-		.last = h->first};
-	if (!c->conductor.monitor) {
-		fprintf(stderr, "pinleak: %s\n", strerror(ENOMEM));
-		return STATUS_CANNOT;
-	}
-	status = play(c);
-	monitor_destroy(c->conductor.monitor);
+	tee_add(&c->tee, c->json ? &json_reporter : &text_reporter, r);
+	status = begin_history(c, self);
+	if (!status)
+		status = show_all(c);
+	keeping_close(&c->keeping, replay_state(c->replay) == REPLAY_WHOLE);
 	return status;
 }
 
@@ -178,7 +215,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (!from)
 		return usage_error(self, ERROR_FILE_NOT_FOUND, "%s: %s", c.path, strerror(errno));
 	err = replay_open(from, REPLAY_ROOM, &version, &c.replay);
-	status = err ? refuse(&c, err, version) : show(&c);
+	status = err ? refuse(&c, err, version) : show(&c, self);
 	replay_close(c.replay);
 	if (from != stdin)
 		fclose(from);
@@ -198,6 +235,7 @@ const struct command replay_command = {
 		"             pinleak decides otherwise, or tracking was needed and not had\n",
 	.examples = "  pinleak replay leak.rec\n"
 		    "  pinleak replay --json leak.rec | jq 'select(.type == \"verdict\")'\n"
+		    "  pinleak replay --store leaks.db leak.rec\n"
 		    "  zstd -dc leaks.zst | pinleak replay -\n",
 	.run = run,
 };

@@ -10,7 +10,7 @@ static int run(const struct command *self, int argc, char **argv)
 
 	if (!done)
 		status = options_only(&o);
-	return done || status ? status : watch(&w);
+	return done || status ? status : watch(self, &w);
 }
 
 const struct command watch_command = {
@@ -30,6 +30,7 @@ const struct command watch_command = {
 		"             3 tracking was needed and this machine cannot\n",
 	.examples = "  pinleak watch                        until Ctrl-C, tracking when needed\n"
 		    "  pinleak watch --for 10m --json       for a script\n"
-		    "  pinleak watch --track always         track from the beginning\n",
+		    "  pinleak watch --track always         track from the beginning\n"
+		    "  pinleak watch --store leaks.db       keep a history for `pinleak report`\n",
 	.run = run,
 };

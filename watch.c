@@ -19,6 +19,9 @@ enum {
 	OPT_TABLE_SIZE,
 	OPT_JSON,
 	OPT_SAMPLES,
+	OPT_STORE,
+	OPT_STORE_SIZE,
+	OPT_STORE_AGE,
 	OPT_OMIT_HOOK,
 };
 
@@ -53,6 +56,12 @@ const struct option_row watch_options[] = {
 			    NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object a line, samples too", NULL},
 	[OPT_SAMPLES] = {"samples", NULL, "print every sample", NULL},
+	[OPT_STORE] = {"store", "FILE",
+		       "keep a history in FILE, see pinleak-report(1)\n"
+		       "[none; history.db in $STATE_DIRECTORY if set]",
+		       NULL},
+	[OPT_STORE_SIZE] = {"store-size", "MIB", "the history has this size at most [64]", NULL},
+	[OPT_STORE_AGE] = {"store-age", "TIME", "and this age [365d]", NULL},
 	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
 			   "leave a hook out, to see that the audit notices", NULL},
 	{0},
@@ -103,6 +112,17 @@ static int set_option(const struct command *self, int option, const char *value,
 	case OPT_SAMPLES:
 		s->samples = true;
 		return 0;
+	case OPT_STORE:
+		s->store = value;
+		return 0;
+	case OPT_STORE_SIZE:
+		err = option_number(self, row, value, 1, 1 << 20, &n);
+		s->limits.bytes = n << 20;
+		return err;
+	case OPT_STORE_AGE:
+		err = option_duration(self, row, value, 1000000000, &n);
+		history_limit_age(&s->limits, (int64_t)(n / 1000000));
+		return err;
 	default:
 		if (!plan_knows(value))
 			return option_bad(self, row, value, "a function that doctor lists");
@@ -117,11 +137,12 @@ int watch_parse(struct options *o, struct watch_settings *s, bool *done)
 		.interval_ns = 1000000000,
 		.references_ns = 600000000000,
 		.monitor = monitor_defaults(),
+		.limits = history_defaults(),
 	};
 	return options_all(o, set_option, s, done);
 }
 
-/* ---- the recording -------------------------------------------------------------------- */
+/* ---- what is kept ---------------------------------------------------------------------- */
 
 /* What is watched now is what the recording begins with. */
 static void begin_recording(struct watch *w)
@@ -150,6 +171,36 @@ static void check_recording(struct watch *w)
 	w->recording_failed = true;
 	fprintf(stderr, "pinleak: the recording ends here, the watch goes on: %s\n",
 		strerror(-err));
+}
+
+/* The boot's id, or NULL: by it two runs are known to be of one boot. */
+static const char *read_boot(char *out, size_t size)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char *got = f ? fgets(out, (int)size, f) : NULL;
+
+	if (f)
+		fclose(f);
+	if (got)
+		out[strcspn(out, "\n")] = '\0';
+	return got;
+}
+
+static int begin_history(struct watch *w, const struct command *self)
+{
+	char boot[64];
+	const struct history_run run = {.version = PINLEAK_VERSION,
+					.host = w->render.host,
+					.kernel = w->render.kernel,
+					.boot = read_boot(boot, sizeof(boot))};
+
+	int status = keeping_open(&w->keeping, self, w->set.store, &w->set.limits, &run, &w->render,
+				  &w->tee);
+
+	if (status != STATUS_CANNOT)
+		return status;
+	fprintf(stderr, "  going on without a history\n");
+	return STATUS_OK;
 }
 
 static void end_recording(struct watch *w, int err)
@@ -213,6 +264,7 @@ static int loop(struct watch *w)
 	do {
 		err = conductor_step(c);
 		check_recording(w);
+		keeping_check(&w->keeping);
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
@@ -254,7 +306,15 @@ static int finish(struct watch *w, int err)
 	return status == STATUS_OK && w->recording_failed ? STATUS_CANNOT : status;
 }
 
-static int watch_here(struct watch *w)
+static int watch_to_the_end(struct watch *w)
+{
+	int err = loop(w), status = finish(w, err);
+
+	keeping_close(&w->keeping, !err);
+	return status;
+}
+
+static int watch_here(struct watch *w, const struct command *self)
 {
 	struct tee_end head;
 	int status = check_ground(w);
@@ -262,6 +322,9 @@ static int watch_here(struct watch *w)
 	if (status)
 		return status;
 	tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
+	status = begin_history(w, self);
+	if (status)
+		return status;
 	head = tee_head(&w->tee);
 	if (session_open(&w->session, &w->set.monitor, head.to, head.ctx))
 		return STATUS_CANNOT;
@@ -270,10 +333,10 @@ static int watch_here(struct watch *w)
 	if (!w->set.json)
 		render_begin(&w->render, w->session.conductor.last.memory_total);
 	begin_recording(w);
-	return finish(w, loop(w));
+	return watch_to_the_end(w);
 }
 
-int watch(struct watch *w)
+int watch(const struct command *self, struct watch *w)
 {
 	int status;
 
@@ -282,7 +345,8 @@ int watch(struct watch *w)
 	w->session.live.config = w->set.tracker;
 	w->session.live.lookout_ns = w->set.monitor.track == TRACK_NEVER ? 0 : w->set.references_ns;
 	w->session.live.grace_ns = w->set.monitor.grace_ns;
-	status = watch_here(w);
+	status = watch_here(w, self);
+	keeping_close(&w->keeping, false); /* unless it is already */
 	session_close(&w->session);
 	return status;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "command.h"
+#include "keeping.h"
 #include "render/render.h"
 #include "render/tee.h"
 #include "session.h"
@@ -20,6 +21,8 @@ struct watch_settings {
 	struct tracker_config tracker;
 	bool json;
 	bool samples;
+	const char *store; /* see keeping_open() */
+	struct history_limits limits;
 };
 
 struct watch {
@@ -28,6 +31,7 @@ struct watch {
 	bool recording_failed;	   /* and it was said so */
 	struct render render;
 	struct tee tee;
+	struct keeping keeping;
 	struct session session;
 };
 
@@ -37,7 +41,7 @@ extern const struct option_row watch_options[];
 int watch_parse(struct options *o, struct watch_settings *s, bool *done);
 
 /* Watches until the time is over or a signal comes. The exit status. */
-int watch(struct watch *w);
+int watch(const struct command *self, struct watch *w);
 
 /* The exit status of a watch that went well. */
 int watch_status(const struct monitor *m);
