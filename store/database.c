@@ -12,9 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PRIVATE	 0600
-#define PATIENCE 50 /* ms for another process's write to end: somebody's sqlite3, never pinleak's  \
-		     */
+#define PRIVATE 0600
+#define PATIENCE                                                                                   \
+	50 /* ms for another process's write to end: somebody's sqlite3, never pinleak's           \
+	    */
 
 /* Of https://www.sqlite.org/fileformat.html#the_database_header */
 #define HEADER		   100
