@@ -11,6 +11,7 @@ complete -c pinleak -n __fish_use_subcommand -a census -d 'Find every page that 
 complete -c pinleak -n __fish_use_subcommand -a inspect -d 'Tell all about a driver'
 complete -c pinleak -n __fish_use_subcommand -a record -d 'Watch, and keep what is seen in a file'
 complete -c pinleak -n __fish_use_subcommand -a replay -d 'Show what a recording shows'
+complete -c pinleak -n __fish_use_subcommand -a report -d 'Tell what was watched, from the history'
 complete -c pinleak -n __fish_use_subcommand -a doctor -d 'What this machine permits, what will be hooked'
 complete -c pinleak -n __fish_use_subcommand -a explain -d 'What an error number means and what to do'
 
@@ -26,6 +27,9 @@ complete -c pinleak -n $watch -l detect -x -d 'When a rise is suspicious: share=
 complete -c pinleak -n $watch -l table-size -x -d 'Folios to keep records of'
 complete -c pinleak -n $watch -l json -d 'One JSON object a line, samples too'
 complete -c pinleak -n $watch -l samples -d 'Print every sample'
+complete -c pinleak -n $watch -l store -r -F -d 'Keep a history'
+complete -c pinleak -n $watch -l store-size -x -d 'The history has this size at most, MiB [64]'
+complete -c pinleak -n $watch -l store-age -x -d 'And this age [365d]'
 complete -c pinleak -n $watch -l omit-hook -x -d 'Leave a hook out, to see that the audit notices'
 complete -c pinleak -n $watch -l help -d 'What it does, with examples'
 
@@ -67,8 +71,18 @@ complete -c pinleak -n $record -F
 set -l replay '__fish_seen_subcommand_from replay'
 complete -c pinleak -n $replay -l json -d 'One JSON object a line'
 complete -c pinleak -n $replay -l samples -d 'Print every sample'
+complete -c pinleak -n $replay -l store -r -F -d 'Keep a history'
 complete -c pinleak -n $replay -l help -d 'What it does, with examples'
 complete -c pinleak -n $replay -F
+
+set -l report '__fish_seen_subcommand_from report'
+complete -c pinleak -n $report -l since -x -d 'Of the last time only'
+complete -c pinleak -n $report -l json -d 'One JSON object a line'
+complete -c pinleak -n $report -l html -d 'A page that needs no other file'
+complete -c pinleak -n $report -l svg -d 'A flame graph'
+complete -c pinleak -n $report -l store -r -F -d 'The history'
+complete -c pinleak -n $report -l help -d 'What it does, with examples'
+complete -c pinleak -n $report -a 'last list'
 
 set -l doctor '__fish_seen_subcommand_from doctor'
 complete -c pinleak -n $doctor -l btf -r -F -d 'Plan for the kernel of this BTF'

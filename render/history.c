@@ -10,7 +10,7 @@
 
 #define COLUMNS 64 /* of the chart */
 #define ROWS	8
-#define SHOWN	10 /* gaps */
+#define SHOWN	10 /* gaps, and steps of a course; the last ones */
 
 /* ---- members -------------------------------------------------------------------------- */
 
@@ -343,16 +343,21 @@ static void show_proof(FILE *to, const json_t *verdict)
 
 static void show_course(FILE *to, const json_t *incident)
 {
-	const json_t *course = json_object_get(incident, "course"), *o;
+	const json_t *course = json_object_get(incident, "course");
 	char at[UNITS_ROOM], pins[UNITS_ROOM], size[UNITS_ROOM], evidence[CLEAN], severity[CLEAN];
-	size_t i;
+	size_t nr = json_array_size(course);
 
 	fprintf(to, "\n  %-19s %10s %10s  %-13s %s\n", "course", "pins", "lost", "evidence",
 		"severity");
-	json_array_foreach(course, i, o)
+	if (nr > SHOWN)
+		fprintf(to, "  %zu times before\n", nr - SHOWN);
+	for (size_t i = nr > SHOWN ? nr - SHOWN : 0; i < nr; i++) {
+		const json_t *o = json_array_get(course, i);
+
 		fprintf(to, "  %-19s %10s %10s  %-13s %s\n", when(o, "time", at),
 			count(o, "pins", pins), bytes(o, "bytes", size),
 			clean(o, "evidence", evidence), clean(o, "severity", severity));
+	}
 }
 
 void render_incident_text(const struct render *r, const json_t *incident)

@@ -129,7 +129,8 @@ static int machine_chart(FILE *to, const json_t *history)
 		c.nr_marks = fill_marks(history, marks);
 		c.marks = marks;
 		fputs("<h2>Outstanding pins</h2>\n<p class=\"soft\">By the kernel's counters: mean, "
-		      "least and most. Times are UTC. A mark is a new incident.</p>\n",
+		      "least and most. A mark is a new incident. Times are UTC; in the text of an "
+		      "incident they are those of the place where this page was made.</p>\n",
 		      to);
 		err = draw_chart(to, c, json_object_get(history, "points"), NULL, "pins");
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * What was watched, kept in a database: docs/history.md. The writer takes the objects that
+ * What was watched, kept in a database: see pinleak-report(1). The writer takes the objects that
  * `watch --json` prints, and keeps what becomes of them.
  */
 #ifndef PINLEAK_STORE_HISTORY_H
