@@ -41,7 +41,7 @@ static int point_at(struct series *s, int tier, int64_t at, const char *name,
 	*out = find(s, tier, at, name);
 	if (*out)
 		return 0;
-	if (s->nr == SERIES_ROOM) {
+	if (s->nr >= (size_t)(tier ? SERIES_ROOM : SERIES_ROOM - SERIES_COARSE)) {
 		s->lost++;
 		return -ENOMEM;
 	}

@@ -13,6 +13,7 @@
 #define SERIES_VALUES 3
 #define SERIES_NAME   64
 #define SERIES_ROOM   4096 /* points at most, a megabyte */
+#define SERIES_COARSE 512  /* of them, for minutes and hours alone */
 
 /* ms that a point of each tier stands for: a second, a minute, an hour. */
 extern const int64_t series_width[SERIES_TIERS];
@@ -37,7 +38,7 @@ struct series {
 	struct series_point *points;
 	size_t nr;
 	size_t room;
-	uint64_t lost; /* points that there was no room for */
+	uint64_t lost; /* what there was no room for, of each tier */
 };
 
 void series_free(struct series *s);
