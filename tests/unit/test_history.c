@@ -10,7 +10,11 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
 
 #include "store/history.h"
 #include "store/past.h"
