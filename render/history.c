@@ -26,6 +26,13 @@ double history_number(const json_t *o, const char *key)
 	return json_number_value(json_object_get(o, key));
 }
 
+int64_t history_integer(const json_t *o, const char *key)
+{
+	double n = history_number(o, key), most = 9e18;
+
+	return (int64_t)(n > most ? most : n < -most ? -most : n);
+}
+
 int64_t history_time(const json_t *o, const char *key)
 {
 	struct tm tm = {0};
@@ -65,6 +72,15 @@ static const char *clean(const json_t *o, const char *key, char *out)
 	return out;
 }
 
+/* The same into a column of so many bytes. */
+static const char *column(const json_t *o, const char *key, size_t width, char *out)
+{
+	const char *text = history_text(o, key);
+
+	units_clean(text, strlen(text), out, width + 1);
+	return out;
+}
+
 /* "2026-11-23 16:37:09", local time. */
 static const char *when(const json_t *o, const char *key, char *out)
 {
@@ -83,7 +99,7 @@ static const char *bytes(const json_t *o, const char *key, char *out)
 
 static const char *count(const json_t *o, const char *key, char *out)
 {
-	return units_count((int64_t)history_number(o, key), out);
+	return units_count(history_integer(o, key), out);
 }
 
 /* ---- the chart ------------------------------------------------------------------------ */
@@ -147,7 +163,7 @@ static void draw_row(FILE *to, const struct columns *c, int row)
 	}
 	line[end] = '\0';
 	if (row == ROWS - 1)
-		units_count((int64_t)c->most, left);
+		units_count(c->most < 9e18 ? (int64_t)c->most : INT64_MAX, left);
 	fprintf(to, "%12s |%s\n", left, line);
 }
 
@@ -225,9 +241,9 @@ static void show_incidents(FILE *to, const json_t *h)
 	fprintf(to, "\n%4s %-16s %-16s %-13s %-8s %7s %9s\n", "id", "last seen", "driver",
 		"evidence", "severity", "pins", "lost");
 	json_array_foreach(rows, i, o)
-		fprintf(to, "%4.0f %-16.16s %-16.16s %-13.13s %-8.8s %7s %9s\n",
-			history_number(o, "id"), when(o, "last", last), clean(o, "driver", driver),
-			clean(o, "evidence", evidence), clean(o, "severity", severity),
+		fprintf(to, "%4.0f %-16.16s %-16s %-13s %-8s %7s %9s\n", history_number(o, "id"),
+			when(o, "last", last), column(o, "driver", 16, driver),
+			column(o, "evidence", 13, evidence), column(o, "severity", 8, severity),
 			count(o, "pins", pins), bytes(o, "bytes", size));
 	if (all > (double)json_array_size(rows))
 		fprintf(to, "  and %.0f older ones\n", all - (double)json_array_size(rows));

@@ -10,6 +10,8 @@
 /* What a member is, in any case: "" and 0 when it is not there or something else. */
 const char *history_text(const json_t *o, const char *key);
 double history_number(const json_t *o, const char *key);
+int64_t history_integer(const json_t *o,
+			const char *key); /* a number that is too large: the largest */
 
 /* The same of a text in UTC, in ms since 1970; 0: it is no time. */
 int64_t history_time(const json_t *o, const char *key);

@@ -11,7 +11,8 @@
 #include "history.h"
 #include "svg.h"
 
-#define CHARTS 6 /* of drivers, those with most bytes */
+#define STEP_MOST INT64_C(1000000000) /* s */
+#define CHARTS	  6		      /* of drivers, those with most bytes */
 
 /* Nothing is fetched and nothing runs: the policy holds also what would slip through. */
 static const char head[] =
@@ -55,7 +56,7 @@ static void cell_count(FILE *to, const json_t *o, const char *key)
 {
 	char out[UNITS_ROOM];
 
-	fprintf(to, "<td class=\"n\">%s</td>", units_count((int64_t)history_number(o, key), out));
+	fprintf(to, "<td class=\"n\">%s</td>", units_count(history_integer(o, key), out));
 }
 
 static void cell_bytes(FILE *to, const json_t *o, const char *key)
@@ -114,7 +115,7 @@ static struct chart chart_of(const json_t *history)
 {
 	return (struct chart){.from = history_time(history, "from"),
 			      .to = history_time(history, "to"),
-			      .step = (int64_t)history_number(history, "step_s") * 1000};
+			      .step = history_integer(history, "step_s") % STEP_MOST * 1000};
 }
 
 static int machine_chart(FILE *to, const json_t *history)
