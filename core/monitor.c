@@ -134,7 +134,7 @@ struct monitor_config monitor_defaults(void)
 		.lowest = LEVEL_LIGHT,
 		.grace_ns = 30 * NS_PER_S,
 		.few_ns = 75 * NS_PER_S,
-		.many_ns = 2 * NS_PER_S,
+		.many_ns = 4 * NS_PER_S,
 		.late_ns = 120 * NS_PER_S,
 		.settle_ns = 60 * NS_PER_S,
 		.detect = detect_defaults,
