@@ -15,6 +15,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include "kernel.h"
+#include "quota.h"
 #include "record.h"
 
 #define EPERM	    1
@@ -47,6 +48,7 @@ const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
 const volatile __u32 own_tgid = 0;
 const volatile __u8 plain = 0;	 /* the hooks are on get_user_pages(): see folio_extra() */
 const volatile __u8 follows = 0; /* what our children and their descendants pin is marked */
+const volatile __u8 limits = 0;	 /* the pins of one driver are counted: see quotas */
 
 /* Calibrated or chosen while running. */
 __u64 foll_pin = 0;	/* FOLL_PIN of this kernel */
@@ -89,6 +91,7 @@ struct scratch {
 	struct pl_wrong wrong;
 	struct pl_refusal refusal;
 	struct walk walk;
+	__u32 limited; /* the pins being taken are those of the limited driver */
 };
 
 /* A call that takes pins, while it runs. Key: thread id. */
@@ -100,6 +103,7 @@ struct call {
 	__u64 array; /* of a probed API call: what it fills */
 	__u32 in_api;
 	__u32 in_syscall;
+	__u32 limited; /* the API call is one of the limited driver */
 };
 
 /*
@@ -255,6 +259,33 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } tree SEC(".maps");
+
+/* The driver that has a limit: one at most. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pl_quota);
+} quotas SEC(".maps");
+
+/*
+ * Its pins on each folio, never more than the folio has. Changed under the lock of the folio's
+ * record only, and gone with it. Preallocated, as pages is; room is made before loading.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} shares SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PL_CROSSINGS);
+	__type(key, __u64);
+	__type(value, struct pl_crossing);
+} crossings SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -718,6 +749,110 @@ static __always_inline int call_is_bad(__u64 id)
 	return bpf_map_lookup_elem(&failures, &id) || bpf_map_lookup_elem(&failures, &whole);
 }
 
+/* ---- the limited driver ------------------------------------------------------------- */
+
+static __always_inline struct pl_quota *quota_get(void)
+{
+	__u32 zero = 0;
+
+	return limits ? bpf_map_lookup_elem(&quotas, &zero) : 0;
+}
+
+/* Does the call path that owner_of() has just walked run through the driver's code? */
+static __always_inline int is_limited_path(__u32 slot)
+{
+	struct pl_quota *q = quota_get();
+	struct scratch *s = scratch_of(slot);
+
+	if (!q || !s || !s->owner.site)
+		return 0;
+	for (__u32 i = 0; i < PL_FRAMES; i++) {
+		if (i >= s->site.nr)
+			break;
+		if (s->site.ip[i] >= q->text && s->site.ip[i] < q->text_end)
+			return 1;
+	}
+	return 0;
+}
+
+/* With these pins the driver has more than its limit. */
+static __noinline int quota_crossed(__u64 owner, __s64 pins)
+{
+	struct pl_owner *o = bpf_map_lookup_elem(&owners, &owner);
+	struct pl_crossing fresh = {.count = 1}, *known_crossing;
+	__u64 key;
+
+	if (!o)
+		return 0;
+	key = mix(mix(mix(0, o->tgid), o->start_ns), PL_CALL_PIN);
+	known_crossing = bpf_map_lookup_elem(&crossings, &key);
+	if (known_crossing) {
+		known_crossing->last_ns = bpf_ktime_get_ns();
+		known_crossing->pins = pins;
+		__sync_fetch_and_add(&known_crossing->count, 1);
+		return 0;
+	}
+	fresh.first_ns = fresh.last_ns = bpf_ktime_get_ns();
+	fresh.start_ns = o->start_ns;
+	fresh.pins = pins;
+	fresh.tgid = o->tgid;
+	fresh.rdev = o->rdev;
+	fresh.worker = o->worker;
+	__builtin_memcpy(fresh.comm, o->comm, sizeof(fresh.comm));
+	map_put(&crossings, &key, &fresh, BPF_ANY);
+	return 0;
+}
+
+/* Under the lock of the folio's record; the pins are in the folio's count. */
+static __noinline int quota_add(__u64 folio, __u32 refs, __u64 owner)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pl_quota *q = quota_get();
+	__u32 *share = bpf_map_lookup_elem(&shares, &folio);
+	__s64 before;
+
+	if (!q)
+		return 0;
+	if (share) {
+		*share += refs;
+	} else if (map_put(&shares, &folio, &refs, BPF_ANY)) {
+		__sync_fetch_and_add(&q->uncounted, refs);
+		return 0;
+	}
+	__sync_fetch_and_add(&q->taken, refs);
+	if (BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
+		__sync_fetch_and_add(&q->by_worker, refs);
+	before = __sync_fetch_and_add(&q->pins, refs);
+	if (before <= q->limit && before + refs > q->limit)
+		quota_crossed(owner, before + refs);
+	return 0;
+}
+
+/*
+ * So many pins less on a folio, whoever has released: where several drivers have pinned it, the
+ * limited one's are taken to go first. A mistake makes its count smaller, and nobody is refused
+ * for what is not there. Under the record's lock.
+ */
+static __noinline int quota_take(__u64 folio, __u32 refs)
+{
+	struct pl_quota *q = quota_get();
+	__u32 *share = bpf_map_lookup_elem(&shares, &folio);
+	__u32 n;
+
+	if (!q || !share)
+		return 0;
+	n = *share < refs ? *share : refs;
+	*share -= n;
+	__sync_fetch_and_add(&q->pins, -(__s64)n);
+	return 0;
+}
+
+static __always_inline void quota_take_all(__u64 folio)
+{
+	if (limits)
+		quota_take(folio, ~0U);
+}
+
 /* ---- the ledger --------------------------------------------------------------------- */
 
 /*
@@ -785,6 +920,7 @@ static __always_inline void page_reset(struct pl_page *p)
 	p->untraced = 0;
 	p->held = 0;
 	p->over = 0;
+	quota_take_all(p->folio);
 }
 
 static __always_inline void page_begin(struct pl_page *p, __u32 base, __u64 now)
@@ -886,6 +1022,9 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 /* Forgets a record that is locked. */
 static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
 {
+	quota_take_all(folio);
+	if (limits)
+		bpf_map_delete_elem(&shares, &folio);
 	p->dead = 1;
 	p->lock = 0; /* it is dead now; once deleted, its memory may be another folio's */
 	if (bpf_map_delete_elem(map, &folio))
@@ -957,6 +1096,7 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct reading r = {};
+	struct scratch *s;
 	struct pl_page *p;
 
 	if (!armed)
@@ -972,6 +1112,9 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 	p->order = r.order;
 	p->held += refs;
 	claim_add(p, owner, call, refs);
+	s = limits ? scratch_of(slot) : 0;
+	if (s && s->limited)
+		quota_add(folio, refs, owner);
 	page_unlock(p);
 	return 0;
 }
@@ -1185,6 +1328,8 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 	}
 	if (!page_lock(p))
 		return;
+	if (limits && p->folio == folio)
+		quota_take(folio, refs);
 	if (p->folio == folio && p->whole)
 		release_whole(ctx, p, refs, over, slot);
 	else if (p->folio == folio)
@@ -1413,8 +1558,10 @@ static __always_inline int api_enter(void *ctx, __u32 slot)
 {
 	__u32 syscall = PL_SYSCALLS;
 	__u64 owner = owner_get(ctx, slot, &syscall);
+	struct call *c = call_enter(owner, syscall);
 
-	call_enter(owner, syscall);
+	if (c)
+		c->limited = is_limited_path(slot);
 	return 0;
 }
 
@@ -1460,8 +1607,10 @@ int api_probe_enter(struct pt_regs *regs)
 	__u64 owner = owner_of(regs, PL_API_PROBE, mm, &syscall);
 	struct call *c = call_enter(owner, syscall);
 
-	if (c)
-		c->array = register_arg(regs, hooks[PL_API_PROBE].object_arg);
+	if (!c)
+		return 0;
+	c->array = register_arg(regs, hooks[PL_API_PROBE].object_arg);
+	c->limited = is_limited_path(PL_API_PROBE);
 	return 0;
 }
 
@@ -1513,7 +1662,8 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 {
 	__u32 tid = bpf_get_current_pid_tgid(), syscall = PL_SYSCALLS, refs;
 	__u64 folio = 0, ret = 0, owner, call = 0;
-	int array = hooks[slot].success == PL_RET_COUNT;
+	int array = hooks[slot].success == PL_RET_COUNT, limited;
+	struct scratch *s;
 	struct call *c;
 
 	if (!is_pin(ctx, slot) || !succeeded(ctx, slot))
@@ -1538,10 +1688,15 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 	if (c && c->in_api) {
 		owner = c->owner;
 		call = c->id;
+		limited = c->limited;
 	} else {
 		owner = owner_get(ctx, slot, &syscall);
 		call = call_of_syscall(owner, syscall, refs);
+		limited = is_limited_path(slot);
 	}
+	s = limits ? scratch_of(slot) : 0;
+	if (s)
+		s->limited = limited;
 	if (array) {
 		struct walk *w = walk_of(ctx, slot);
 
@@ -1948,9 +2103,33 @@ static __always_inline void page_repair(struct pl_page *p, __u64 folio)
 	page_unlock(p);
 }
 
+/*
+ * The limited driver has no more pins on a folio than the folio has: what is beyond was released
+ * and no hook saw it. Under the lock nobody is between, see page_repair().
+ */
+static __noinline int quota_check(struct pl_page *p)
+{
+	__u64 folio;
+	__u32 *share, pins;
+
+	if (!p)
+		return 0;
+	folio = p->folio;
+	share = bpf_map_lookup_elem(&shares, &folio);
+	if (!share || !*share || __sync_val_compare_and_swap(&p->lock, 0, 1))
+		return 0;
+	pins = folio_pins(folio);
+	if (*share > pins)
+		quota_take(folio, *share - pins);
+	page_unlock(p);
+	return 0;
+}
+
 static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
 {
 	page_reread(p, *key);
+	if (limits)
+		quota_check(p);
 	if (p->whole && p->held && !p->pins && !p->wrong)
 		page_repair(p, *key);
 	if (p->pins || p->wrong || p->last_ns + sum->keep_ns > sum->now_ns)

@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 
 #include "books.h"
 #include "btfq.h"
 #include "fire.h"
+#include "pinleak.skel.h"
 #include "programs.h"
 
 #define TABLE_MIN 65536
@@ -82,6 +84,22 @@ bool tracker_follows(const struct tracker *t, uint32_t tgid)
 	return programs_follow(&t->programs, tgid);
 }
 
+struct pl_quota *tracker_quota(const struct tracker *t)
+{
+	return t->programs.quota;
+}
+
+void tracker_quota_maps(const struct tracker *t, int *quotas, int *crossings)
+{
+	*quotas = bpf_map__fd(t->programs.skel->maps.quotas);
+	*crossings = bpf_map__fd(t->programs.skel->maps.crossings);
+}
+
+int tracker_peek(struct tracker *t, uint64_t addr, uint64_t *out)
+{
+	return programs_peek(&t->programs, addr, out);
+}
+
 int tracker_books(struct tracker *t, const struct snapshot **out)
 {
 	return books_read(&t->books, out);
@@ -108,7 +126,8 @@ static void switch_off(struct tracker *t)
 static int switch_on(struct tracker *t, enum level level)
 {
 	struct programs_room room = {.folios = table_size(t),
-				     .processes = t->config.follow ? PROCESSES : 0};
+				     .processes = t->config.follow ? PROCESSES : 0,
+				     .quota = t->config.quota};
 	int err = 0;
 
 	if (!t->programs.skel)

@@ -63,6 +63,13 @@ void render_error(const struct render *r, uint32_t code);
 /* Prints a text in lines of less than 80 columns, each indented. */
 void render_wrap(FILE *to, int indent, const char *text);
 
+/* Lines of a process that pins, and of the device file it does so through; none when unknown. */
+void render_process(const struct render *r, const struct snap_owner *o);
+void render_device(const struct render *r, const struct snap_owner *o);
+
+/* "[20:01:02] " */
+void render_stamp(const struct render *r, uint64_t now_ns);
+
 /* The device node of a finding's owner, "/dev/..."; false when it is none. */
 bool render_node(const struct snap_owner *o, char *out, size_t size);
 

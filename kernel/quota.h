@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * A limit on what one driver may hold pinned: finding the driver, and reading what the programs
+ * have counted. Refusing is the work of barrier.h.
+ */
+#ifndef PINLEAK_KERNEL_QUOTA_H
+#define PINLEAK_KERNEL_QUOTA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/quota.h"
+#include "../core/snapshot.h"
+#include "tracker.h"
+
+/*
+ * Is a module of that name loaded? Fills name, as the kernel writes it: it has _ where people may
+ * write -. -ENOENT: there is none; -ENOTSUP: it is built in.
+ */
+int quota_driver(const char *text, char name[PL_MODNAME]);
+
+/*
+ * Begins to count the pins of a module; the tracker has level deep. The limit is in pins; the
+ * barrier refuses nothing when quota_look() was not called for stale_ns. -ENOENT: the kernel shows
+ * no such module (/proc/kallsyms); -ENOTSUP: its BTF does not tell where modules have their code.
+ */
+int quota_begin(struct tracker *t, const char *name, uint64_t limit, uint64_t stale_ns);
+
+/* What the programs know now: the count, and who took it beyond the limit or was refused. */
+struct quota_look {
+	struct pl_quota quota;
+	struct pl_crossing crossings[PL_CROSSINGS];
+	size_t nr;
+};
+int quota_look(struct tracker *t, uint64_t now_ns, struct quota_look *out);
+
+/* Was the module unloaded since tracking began? */
+bool quota_unloaded(const struct snapshot *s, const char *name);
+
+/* Who crossed, as one of the snapshot's owners would show it. */
+void quota_process(const struct pl_crossing *c, struct snap_owner *out);
+
+#endif
