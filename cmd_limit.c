@@ -59,8 +59,8 @@ static const struct option_row options[] = {
 	{0},
 };
 
-#define STALE_NS    10000000000ULL /* nothing is refused when no look was for so long, */
-#define STALE_LOOKS 5		   /* and so many more were due */
+#define STALE_NS    5000000000ULL /* nothing is refused when no look was for so long, */
+#define STALE_LOOKS 5		  /* and so many more were due */
 
 struct limiter {
 	/* settings */
@@ -78,7 +78,8 @@ struct limiter {
 	struct session session;
 	struct barrier *barrier;
 	struct quota_told told;
-	struct quota_look look;
+	struct quota_crossings crossings;
+	struct pl_quota quota; /* at the last look */
 	struct balance balance;
 	bool unloaded, crossed;
 	uint64_t began_ns;
@@ -303,8 +304,8 @@ static int refuse(struct limiter *l)
 
 static void tell(struct limiter *l, const struct snapshot *books)
 {
-	for (size_t i = 0; i < l->look.nr; i++) {
-		const struct pl_crossing *c = &l->look.crossings[i];
+	for (size_t i = 0; i < l->crossings.nr; i++) {
+		const struct pl_crossing *c = &l->crossings.of[i];
 		struct quota_report_crossing told = {.of = &l->report, .crossing = c};
 		struct snap_owner by;
 
@@ -322,12 +323,14 @@ static int look(struct limiter *l)
 {
 	struct live *live = &l->session.live;
 	struct source_look seen = {0};
-	int err = live_source.look(live, true, true, &seen);
+	/* Before the books, which so have the pins of whoever crossed. */
+	int err = quota_crossings(live->tracker, session_now_ns(), &l->crossings);
 
 	if (!err)
-		err = quota_look(live->tracker, session_now_ns(), &l->look);
+		err = live_source.look(live, true, true, &seen);
 	if (err)
 		return err;
+	l->quota = *tracker_quota(live->tracker);
 	l->balance = seen.balance;
 	l->report.now_ns = seen.sample.now_ns;
 	l->unloaded = quota_unloaded(seen.books, l->driver);
@@ -362,7 +365,7 @@ static int loop(struct limiter *l)
 static int finish(struct limiter *l, int err)
 {
 	struct quota_report_end e = {.of = &l->report,
-				     .quota = &l->look.quota,
+				     .quota = &l->quota,
 				     .seconds = (double)(l->report.now_ns - l->began_ns) * 1e-9,
 				     .unloaded = l->unloaded,
 				     .crossed = l->crossed,

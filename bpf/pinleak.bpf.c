@@ -758,14 +758,9 @@ static __always_inline struct pl_quota *quota_get(void)
 	return limits ? bpf_map_lookup_elem(&quotas, &zero) : 0;
 }
 
-/* Does the call path that owner_of() has just walked run through the driver's code? */
-static __always_inline int is_limited_path(__u32 slot)
+/* Does the call path that was walked last run through the driver's code? */
+static __always_inline int runs_through_limited(const struct scratch *s, const struct pl_quota *q)
 {
-	struct pl_quota *q = quota_get();
-	struct scratch *s = scratch_of(slot);
-
-	if (!q || !s || !s->owner.site)
-		return 0;
 	for (__u32 i = 0; i < PL_FRAMES; i++) {
 		if (i >= s->site.nr)
 			break;
@@ -773,6 +768,15 @@ static __always_inline int is_limited_path(__u32 slot)
 			return 1;
 	}
 	return 0;
+}
+
+/* The same of the call path that owner_of() has just walked. */
+static __always_inline int is_limited_path(__u32 slot)
+{
+	struct pl_quota *q = quota_get();
+	struct scratch *s = scratch_of(slot);
+
+	return q && s && s->owner.site ? runs_through_limited(s, q) : 0;
 }
 
 /* With these pins the driver has more than its limit. */
@@ -828,11 +832,7 @@ static __noinline int quota_add(__u64 folio, __u32 refs, __u64 owner)
 	return 0;
 }
 
-/*
- * So many pins less on a folio, whoever has released: where several drivers have pinned it, the
- * limited one's are taken to go first. A mistake makes its count smaller, and nobody is refused
- * for what is not there. Under the record's lock.
- */
+/* So many pins less on a folio, as far as they are the driver's. Under the record's lock. */
 static __noinline int quota_take(__u64 folio, __u32 refs)
 {
 	struct pl_quota *q = quota_get();
@@ -1312,6 +1312,27 @@ static __always_inline void release_part(void *ctx, struct pl_page *p, __u32 ref
 	}
 }
 
+/*
+ * Whose pins go? Where others hold some as well, the limited driver's only if it releases them
+ * itself, or the others have no more. A driver whose pins the kernel releases for it, in an
+ * interrupt say, is so held to have them until the others' have gone. Of a record that is not
+ * whole the others' are not known, and the driver's go first.
+ */
+static __always_inline void quota_released(void *ctx, const struct pl_page *p, __u64 folio,
+					   __u32 refs, __u32 slot)
+{
+	__u32 *share = bpf_map_lookup_elem(&shares, &folio), others;
+	struct scratch *s = scratch_of(slot);
+	struct pl_quota *q = quota_get();
+
+	if (!share || !*share || !s || !q)
+		return;
+	others = p->whole && p->held > *share ? p->held - *share : 0;
+	if (others && !(site_get(ctx, s) && runs_through_limited(s, q)))
+		refs = refs > others ? refs - others : 0;
+	quota_take(folio, refs);
+}
+
 /* Called before the pins leave the folio's count: they must be among those it has. */
 static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __u32 slot)
 {
@@ -1329,7 +1350,7 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 	if (!page_lock(p))
 		return;
 	if (limits && p->folio == folio)
-		quota_take(folio, refs);
+		quota_released(ctx, p, folio, refs, slot);
 	if (p->folio == folio && p->whole)
 		release_whole(ctx, p, refs, over, slot);
 	else if (p->folio == folio)

@@ -102,25 +102,23 @@ int quota_begin(struct tracker *t, const char *name, uint64_t limit, uint64_t st
 /* ---- what was counted ----------------------------------------------------------------- */
 
 /* An entry that goes while the map is read makes the kernel begin anew, so the end is counted. */
-static int read_crossings(int map, struct quota_look *out)
+static int read_crossings(int map, struct quota_crossings *out)
 {
 	uint64_t key, *last = NULL;
 
 	out->nr = 0;
 	while (out->nr < PL_CROSSINGS && !bpf_map_get_next_key(map, last, &key)) {
-		out->nr += !bpf_map_lookup_elem(map, &key, &out->crossings[out->nr]);
+		out->nr += !bpf_map_lookup_elem(map, &key, &out->of[out->nr]);
 		last = &key;
 	}
 	return errno == ENOENT || out->nr ? 0 : -errno;
 }
 
-int quota_look(struct tracker *t, uint64_t now_ns, struct quota_look *out)
+int quota_crossings(struct tracker *t, uint64_t now_ns, struct quota_crossings *out)
 {
-	struct pl_quota *q = tracker_quota(t);
 	int quotas, crossings;
 
-	__atomic_store_n(&q->alive_ns, now_ns, __ATOMIC_RELAXED);
-	out->quota = *q;
+	__atomic_store_n(&tracker_quota(t)->alive_ns, now_ns, __ATOMIC_RELAXED);
 	tracker_quota_maps(t, &quotas, &crossings);
 	return read_crossings(crossings, out);
 }

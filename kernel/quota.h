@@ -21,18 +21,17 @@ int quota_driver(const char *text, char name[PL_MODNAME]);
 
 /*
  * Begins to count the pins of a module; the tracker has level deep. The limit is in pins; the
- * barrier refuses nothing when quota_look() was not called for stale_ns. -ENOENT: the kernel shows
+ * barrier refuses nothing when quota_crossings() was not called for stale_ns. -ENOENT: the kernel shows
  * no such module (/proc/kallsyms); -ENOTSUP: its BTF does not tell where modules have their code.
  */
 int quota_begin(struct tracker *t, const char *name, uint64_t limit, uint64_t stale_ns);
 
-/* What the programs know now: the count, and who took it beyond the limit or was refused. */
-struct quota_look {
-	struct pl_quota quota;
-	struct pl_crossing crossings[PL_CROSSINGS];
+/* Who took the driver beyond its limit or was refused, until now. -errno. */
+struct quota_crossings {
+	struct pl_crossing of[PL_CROSSINGS];
 	size_t nr;
 };
-int quota_look(struct tracker *t, uint64_t now_ns, struct quota_look *out);
+int quota_crossings(struct tracker *t, uint64_t now_ns, struct quota_crossings *out);
 
 /* Was the module unloaded since tracking began? */
 bool quota_unloaded(const struct snapshot *s, const char *name);
