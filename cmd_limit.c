@@ -432,7 +432,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command limit_command = {
 	.name = "limit",
 	.brief = "hold a driver to a number of pinned pages: tell, or refuse",
-	.usage = "DRIVER --pages N | --bytes SIZE | --share PERCENT [OPTION...]",
+	.usage = "DRIVER --pages N [OPTION...]",
 	.about = "Counts the pages that one driver (a module) has pinned and not released, from\n"
 		 "now on. Who takes it beyond the limit is told. With --enforce, ioctl(), write()\n"
 		 "and mmap() of its devices fail with ENOMEM while the limit is reached; close()\n"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 #include "units.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -71,15 +70,12 @@ int units_code(const char *text, uint32_t *out)
 	int hex = text[0] == '0' && (text[1] | 0x20) == 'x';
 	const char *digits = hex ? text + 2 : text;
 	unsigned long long n;
-	char *end;
 
-	/* strtoull() also takes blanks and signs. */
-	if (!isxdigit((unsigned char)*digits))
+	/* strtoull() also takes blanks, signs and another 0x. */
+	if (!*digits || digits[strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789")])
 		return -EINVAL;
 	errno = 0;
-	n = strtoull(digits, &end, hex ? 16 : 10);
-	if (*end || end == digits)
-		return -EINVAL;
+	n = strtoull(digits, NULL, hex ? 16 : 10);
 	if (errno || n > UINT32_MAX)
 		return -ERANGE;
 	*out = (uint32_t)n;
