@@ -59,6 +59,8 @@ static const struct option_row options[] = {
 	{0},
 };
 
+#define ROOM_LESS   65536	  /* folios of other drivers */
+#define ROOM_MOST   (1 << 20)	  /* 350 MiB of kernel memory */
 #define STALE_NS    5000000000ULL /* nothing is refused when no look was for so long, */
 #define STALE_LOOKS 5		  /* and so many more were due */
 
@@ -254,6 +256,12 @@ static int parse(struct options *o, struct limiter *l, bool *done)
 
 /* ---- the start ------------------------------------------------------------------------ */
 
+/* Each page of the limit may be a folio of its own. */
+static uint32_t room_for(uint64_t pages)
+{
+	return pages + ROOM_LESS < ROOM_MOST ? (uint32_t)pages + ROOM_LESS : ROOM_MOST;
+}
+
 static int count(struct limiter *l)
 {
 	struct live *live = &l->session.live;
@@ -388,7 +396,9 @@ static int limit(struct limiter *l)
 	render_here(&l->render, stdout);
 	l->to = l->json ? &quota_json : &quota_text;
 	l->report.driver = l->driver;
+	l->report.room = room_for(l->report.limit);
 	l->session.live.config.quota = true;
+	l->session.live.config.table_size = (uint32_t)l->report.room;
 	if (!status)
 		status = count(l);
 	if (!status && l->enforce)

@@ -159,7 +159,7 @@ static __noinline int answer(struct file *file, __u32 call, __u32 command)
 	if (trial && trial == tgid)
 		return -ENOMEM;
 	/* When nobody corrects the count any more, nobody is refused for it. */
-	if (q->pins < q->limit || bpf_ktime_get_ns() > q->alive_ns + q->stale_ns)
+	if (q->pins < q->limit || !q->module || bpf_ktime_get_ns() > q->alive_ns + q->stale_ns)
 		return 0;
 	if (!is_drivers(q, file))
 		return 0;

@@ -807,6 +807,15 @@ static __noinline int quota_crossed(__u64 owner, __s64 pins)
 	return 0;
 }
 
+/* The driver's pins of a folio that has no record: nobody would see them go. */
+static __always_inline void quota_lost(__u32 refs)
+{
+	struct pl_quota *q = quota_get();
+
+	if (q)
+		__sync_fetch_and_add(&q->uncounted, refs);
+}
+
 /* Under the lock of the folio's record; the pins are in the folio's count. */
 static __noinline int quota_add(__u64 folio, __u32 refs, __u64 owner)
 {
@@ -820,7 +829,7 @@ static __noinline int quota_add(__u64 folio, __u32 refs, __u64 owner)
 	if (share) {
 		*share += refs;
 	} else if (map_put(&shares, &folio, &refs, BPF_ANY)) {
-		__sync_fetch_and_add(&q->uncounted, refs);
+		quota_lost(refs);
 		return 0;
 	}
 	__sync_fetch_and_add(&q->taken, refs);
@@ -851,6 +860,15 @@ static __always_inline void quota_take_all(__u64 folio)
 {
 	if (limits)
 		quota_take(folio, ~0U);
+}
+
+/* The limited driver's code goes, and its place may be another's at once. */
+static __always_inline void quota_unloaded(__u64 module)
+{
+	struct pl_quota *q = quota_get();
+
+	if (q && q->module == module)
+		q->module = q->text_end = 0;
 }
 
 /* ---- the ledger --------------------------------------------------------------------- */
@@ -1105,14 +1123,17 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 		return 0; /* a page that is never pinned, or already released again */
 	folio_read(folio, &r);
 	folio_remember(folio);
+	s = limits ? scratch_of(slot) : 0;
 	p = page_get(folio, slot, &r, refs, now);
-	if (!p)
+	if (!p) {
+		if (s && s->limited)
+			quota_lost(refs);
 		return 0;
+	}
 	p->last_ns = now;
 	p->order = r.order;
 	p->held += refs;
 	claim_add(p, owner, call, refs);
-	s = limits ? scratch_of(slot) : 0;
 	if (s && s->limited)
 		quota_add(folio, refs, owner);
 	page_unlock(p);
@@ -2030,6 +2051,7 @@ int module_unloaded(__u64 *ctx)
 		bpf_probe_read_kernel_str(u.srcversion, sizeof(u.srcversion),
 					  BPF_CORE_READ(mod, srcversion));
 	map_put(&unloads, &key, &u, BPF_ANY);
+	quota_unloaded((__u64)mod);
 	return 0;
 }
 

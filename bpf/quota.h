@@ -16,14 +16,14 @@
 
 /* Mapped by user space. Pins are references, one for each page that was asked for. */
 struct pl_quota {
-	__u64 module;	/* the driver's struct module */
+	__u64 module;	/* the driver's struct module; 0: it was unloaded */
 	__u64 text;	/* its code, from here */
 	__u64 text_end; /* the first byte behind it */
 	__s64 limit;	/* pins */
 	__s64 pins;  /* taken by calls through the driver's code and not released, since it began */
 	__u64 taken; /* all of them that were ever taken */
 	__u64 by_worker; /* of taken: by kernel threads and io_uring's */
-	__u64 uncounted; /* taken, and the table of folios was full: in no other number */
+	__u64 uncounted; /* taken, and the folio has no record: in no other number */
 	__u64 refused;	 /* calls */
 	__u64 alive_ns;	 /* when user space looked last; CLOCK_MONOTONIC */
 	__u64 stale_ns;	 /* nothing is refused when that is longer ago */

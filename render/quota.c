@@ -15,8 +15,16 @@ static const char *const not_covered[] = {
 	"calls on files that are not the driver's own character devices are not refused: uverbs of "
 	"an RDMA driver, sockets, block devices, buffers registered with io_uring",
 	"pins from before the limit was set are not counted",
+	"only so many folios can be told apart that the limit is not reached with small pages",
 };
-#define NOT_COVERED (sizeof(not_covered) / sizeof(*not_covered))
+
+/* The last is for limits that no table is large enough for. */
+static size_t nr_not_covered(const struct quota_report *q)
+{
+	size_t all = sizeof(not_covered) / sizeof(*not_covered);
+
+	return q->limit > q->room ? all : all - 1;
+}
 
 static const char *const instead[] = {
 	"RLIMIT_MEMLOCK (prlimit --memlock) where the driver asks for it, for processes without "
@@ -56,7 +64,7 @@ static void text_begin(const struct render *r, const struct quota_report *q)
 		"  enforced (by %s): then its ioctl(), write() and mmap() fail with ENOMEM;\n"
 		"  Ctrl-C ends. Not reached:\n",
 		q->way);
-	for (size_t i = 0; i < NOT_COVERED; i++)
+	for (size_t i = 0; i < nr_not_covered(q); i++)
 		render_wrap(r->to, 2 * INDENT, not_covered[i]);
 	fprintf(r->to, "  There, what works is\n");
 	for (size_t i = 0; i < INSTEAD; i++)
@@ -99,7 +107,7 @@ static void text_end(const struct render *r, const struct quota_report_end *e)
 		units_count((int64_t)q->taken, taken), units_count((int64_t)q->by_worker, pins),
 		units_count((int64_t)q->refused, refused));
 	if (q->uncounted)
-		fprintf(r->to, "  lost     %s pins found no room in the table\n",
+		fprintf(r->to, "  lost     %s pins on folios without a record\n",
 			units_count((int64_t)q->uncounted, pins));
 	if (e->unseen)
 		fprintf(r->to, "  unseen   %s pins on this machine were seen by no hook\n",
@@ -142,7 +150,7 @@ static void begin_json(const struct render *r, const struct quota_report *q)
 	json_object_set_new(o, "memory_share", json_real(share_of(q)));
 	json_object_set_new(o, "mode", json_string(q->way ? "enforce" : "audit"));
 	json_object_set_new(o, "way", json_text_or_null(q->way));
-	json_object_set_new(o, "not_covered", texts_array(not_covered, NOT_COVERED));
+	json_object_set_new(o, "not_covered", texts_array(not_covered, nr_not_covered(q)));
 	json_object_set_new(o, "instead", texts_array(instead, INSTEAD));
 	json_put(r, o);
 }

@@ -16,6 +16,7 @@ struct quota_report {
 	uint64_t limit;	 /* pages */
 	uint32_t page;	 /* bytes */
 	uint64_t memory; /* bytes */
+	uint64_t room;	 /* folios that can be told apart */
 	const char *way; /* how calls are refused; NULL: they are not */
 };
 

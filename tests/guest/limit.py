@@ -4,14 +4,16 @@
 A limit on what a driver may hold pinned: told, enforced, lifted. Runs in the guest, once a kernel.
 """
 import contextlib
+import ctypes
 import errno
+import mmap
 import multiprocessing
 import os
 import signal
 import subprocess
 import time
 
-from harness import PINLEAK, Watch, leaked, load, read, run, sh, tests_of, write
+from harness import PINLEAK, Watch, child, done, leaked, load, read, run, sh, tests_of, write
 from memory import ASYNC, HOLD, KEEP_ONE, UNREGISTER, USE, WORK, Device, leaky_ioctl, small
 
 LIMIT = 1000
@@ -112,9 +114,9 @@ def test_a_leak_of_100_pages_a_second_stops_at_1000_and_the_innocent_lose_no_cal
             refused, more = leak(device, 1, memory)
             assert refused and not more, (refused, more)
             assert leaked() - before == LIMIT, leaked() - before
-            done = calls.value - calls_before
-            assert done > 100 and failures.value == 0, (done, failures.value)
-            print(f"# {done} calls on the other driver, none refused; {refused} refused on this",
+            made = calls.value - calls_before
+            assert made > 100 and failures.value == 0, (made, failures.value)
+            print(f"# {made} calls on the other driver, none refused; {refused} refused on this",
                   flush=True)
             c = w.crossing(refused=True)
             assert c["process"]["pid"] == os.getpid() and c["device"] == "/dev/leaky", c
@@ -174,18 +176,36 @@ def test_an_audit_refuses_nothing_and_tells_who_crossed_until_the_driver_is_unlo
             assert c["process"]["pid"] == os.getpid() and c["process_pins"] >= 101, c
             other.pin_all(memory)
             other.pin(UNREGISTER, 0, 0)
-            done = leaked("second") - before
+            lost = leaked("second") - before
         sh("rmmod second")
         w.until(lambda o: o["type"] == "quota_end", "the end", 20)
         w.process.wait()
         w.stop()
         assert w.status == 3 and w.summary["reason"] == "unloaded", w.summary
         assert w.summary["crossed"] and w.summary["refused"] == 0, w.summary
-        assert w.summary["pins"] == done == passed * CALL, (w.summary, passed, done)
+        assert w.summary["pins"] == lost == passed * CALL, (w.summary, passed, lost)
         assert len(w.of("crossing")) == 1, w.of("crossing")
     r = subprocess.run([PINLEAK, "limit", "second", "--pages", "5"], capture_output=True, text=True,
                        check=False)
     assert r.returncode == 2 and "error 2 ERROR_FILE_NOT_FOUND" in r.stderr, r.stderr
+
+
+def errno_of(call, *args):
+    try:
+        call(*args)
+    except OSError as e:
+        return e.errno
+    return 0
+
+
+def compat_ioctl(fd, command):
+    """The errno of an ioctl by the system calls of 32-bit programs."""
+    # push rbx; mov eax, 54; mov ebx, edi; mov ecx, esi; int 0x80; pop rbx; ret
+    code = bytes.fromhex("53 b836000000 89fb 89f1 cd80 5b c3")
+    at = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    at.write(code)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(at))
+    return -ctypes.CFUNCTYPE(ctypes.c_int, *3 * [ctypes.c_uint])(address)(fd, command, 0)
 
 
 def asks(comm=None, cgroup=None):
@@ -205,6 +225,20 @@ def asks(comm=None, cgroup=None):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def everything(device):
+    """The errnos of all calls that are refused at the limit; none of them changes anything."""
+    return (errno_of(device.pin, USE, 1, 1), compat_ioctl(device.fd, leaky_ioctl(USE)),
+            errno_of(mmap.mmap, device.fd, mmap.PAGESIZE),
+            errno_of(os.posix_fallocate, device.fd, 0, 1))  # asks what write() asks
+
+
+def refused_everything(device):
+    assert everything(device) == 4 * (errno.ENOMEM,), everything(device)
+    assert errno_of(os.read, device.fd, 1) != errno.ENOMEM
+    with open("/dev/null", "r+b", buffering=0) as null:
+        null.write(b"x")
+
+
 def test_exempt_are_processes_names_and_control_groups_and_nobody_else():
     group = "/sys/fs/cgroup/exempt"
     sh("mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup")
@@ -212,8 +246,11 @@ def test_exempt_are_processes_names_and_control_groups_and_nobody_else():
     with Device() as device:
         with Limit("--pages", 1, "--enforce", "--exempt-pid", os.getpid(), "--exempt-comm",
                    "backup", "--exempt-cgroup", group) as w:
+            calls = everything(device)
+            assert errno.ENOMEM not in calls, calls
             device.pin_all(small(1))
-            assert pins(device, HOLD, 1), "exempt by its number"
+            assert everything(device) == calls, "exempt by its number"
+            done(child(refused_everything, device))
             assert asks() == errno.ENOMEM
             assert asks(comm="backup") == errno.ENOENT, "exempt by its name"
             assert asks(comm="backups") == errno.ENOMEM
