@@ -17,6 +17,7 @@
 #include "kernel.h"
 #include "quota.h"
 #include "record.h"
+#include "whose.h"
 
 #define EPERM	    1
 #define EINTR	    4
@@ -770,13 +771,32 @@ static __always_inline int runs_through_limited(const struct scratch *s, const s
 	return 0;
 }
 
-/* The same of the call path that owner_of() has just walked. */
-static __always_inline int is_limited_path(__u32 slot)
+/*
+ * Is it a call on one of the driver's devices? A framework may do all of it in the driver's place:
+ * videobuf2 pins without a word to the driver.
+ */
+static __noinline int is_limited_file(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pl_quota *q = quota_get();
+	__u32 syscall;
+	__u64 file;
+
+	if (!q || BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
+		return 0;
+	file = syscall_file(task, &syscall);
+	return file ? is_drivers(q, (struct file *)file) : 0;
+}
+
+/* Are the pins, by the call path that owner_of() has just walked, or by the file, the driver's? */
+static __always_inline int is_limited_call(__u32 slot)
 {
 	struct pl_quota *q = quota_get();
 	struct scratch *s = scratch_of(slot);
 
-	return q && s && s->owner.site ? runs_through_limited(s, q) : 0;
+	if (!q || !s)
+		return 0;
+	return (s->owner.site && runs_through_limited(s, q)) || is_limited_file();
 }
 
 /* With these pins the driver has more than its limit. */
@@ -1349,7 +1369,7 @@ static __always_inline void quota_released(void *ctx, const struct pl_page *p, _
 	if (!share || !*share || !s || !q)
 		return;
 	others = p->whole && p->held > *share ? p->held - *share : 0;
-	if (others && !(site_get(ctx, s) && runs_through_limited(s, q)))
+	if (others && !(site_get(ctx, s) && runs_through_limited(s, q)) && !is_limited_file())
 		refs = refs > others ? refs - others : 0;
 	quota_take(folio, refs);
 }
@@ -1603,7 +1623,7 @@ static __always_inline int api_enter(void *ctx, __u32 slot)
 	struct call *c = call_enter(owner, syscall);
 
 	if (c)
-		c->limited = is_limited_path(slot);
+		c->limited = is_limited_call(slot);
 	return 0;
 }
 
@@ -1652,7 +1672,7 @@ int api_probe_enter(struct pt_regs *regs)
 	if (!c)
 		return 0;
 	c->array = register_arg(regs, hooks[PL_API_PROBE].object_arg);
-	c->limited = is_limited_path(PL_API_PROBE);
+	c->limited = is_limited_call(PL_API_PROBE);
 	return 0;
 }
 
@@ -1734,7 +1754,7 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 	} else {
 		owner = owner_get(ctx, slot, &syscall);
 		call = call_of_syscall(owner, syscall, refs);
-		limited = is_limited_path(slot);
+		limited = is_limited_call(slot);
 	}
 	s = limits ? scratch_of(slot) : 0;
 	if (s)

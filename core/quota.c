@@ -73,9 +73,11 @@ static bool is_claim_of(const struct snapshot *s, const struct pl_slot *claim, c
 	if (!map64_get(&s->owner_at, claim->owner, &owner))
 		return false;
 	o = &s->owners[owner].owner;
-	return o->tgid == tgid && o->start_ns == start_ns &&
-	       map64_get(&s->site_at, o->site, &site) &&
-	       quota_runs_through(&s->sites[site]->site, module);
+	if (o->tgid != tgid || o->start_ns != start_ns)
+		return false;
+	return !strcmp(s->owners[owner].node_driver, module) ||
+	       (map64_get(&s->site_at, o->site, &site) &&
+		quota_runs_through(&s->sites[site]->site, module));
 }
 
 uint64_t quota_pins_of(const struct snapshot *s, const char *module, uint32_t tgid,

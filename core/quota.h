@@ -42,12 +42,12 @@ struct quota_told {
 /* Is it worth a word: a process that is new, or ten times as often? Then it is kept as told. */
 bool quota_take(struct quota_told *t, const struct pl_crossing *c);
 
-/* Does the call path run through the module's code? */
+/* Does the call path run through the module's code? (So not every pin of a driver's does.) */
 bool quota_runs_through(const struct pl_site *site, const char *module);
 
 /*
- * Pins that a process holds through a module, as the records have it: where several have pinned a
- * folio, it may be fewer.
+ * Pins that a process holds through a module, by its code on the call path or by its device, as the
+ * records have it: where several have pinned a folio, it may be fewer.
  */
 uint64_t quota_pins_of(const struct snapshot *s, const char *module, uint32_t tgid,
 		       uint64_t start_ns);

@@ -21,8 +21,9 @@ int quota_driver(const char *text, char name[PL_MODNAME]);
 
 /*
  * Begins to count the pins of a module; the tracker has level deep. The limit is in pins; the
- * barrier refuses nothing when quota_crossings() was not called for stale_ns. -ENOENT: the kernel shows
- * no such module (/proc/kallsyms); -ENOTSUP: its BTF does not tell where modules have their code.
+ * barrier refuses nothing when quota_crossings() was not called for stale_ns. -ENOENT: the kernel
+ * shows no such module (/proc/kallsyms); -ENOTSUP: its BTF does not tell where modules have their
+ * code.
  */
 int quota_begin(struct tracker *t, const char *name, uint64_t limit, uint64_t stale_ns);
 

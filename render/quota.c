@@ -12,8 +12,8 @@
 static const char *const not_covered[] = {
 	"pins that a kernel thread takes for the driver are counted, and nobody is refused for them",
 	"commands through io_uring (IORING_OP_URING_CMD) and calls of read() are not refused",
-	"calls on files that are not the driver's own character devices are not refused: uverbs of "
-	"an RDMA driver, sockets, block devices, buffers registered with io_uring",
+	("calls on files that are not the driver's own character devices are not refused: uverbs "
+	 "of an RDMA driver, sockets, block devices, buffers registered with io_uring"),
 	"pins from before the limit was set are not counted",
 	"only so many folios can be told apart that the limit is not reached with small pages",
 };
@@ -27,8 +27,8 @@ static size_t nr_not_covered(const struct quota_report *q)
 }
 
 static const char *const instead[] = {
-	"RLIMIT_MEMLOCK (prlimit --memlock) where the driver asks for it, for processes without "
-	"CAP_IPC_LOCK",
+	("RLIMIT_MEMLOCK (prlimit --memlock) where the driver asks for it, for processes without "
+	 "CAP_IPC_LOCK"),
 	"memory.max of a control group, which pinned pages are charged to",
 };
 #define INSTEAD (sizeof(instead) / sizeof(*instead))

@@ -13,7 +13,8 @@ import signal
 import subprocess
 import time
 
-from harness import PINLEAK, Watch, child, done, leaked, load, read, run, sh, tests_of, write
+from harness import (PINLEAK, Watch, child, done, leaked, load, outstanding, read, run, sh, tests_of,
+                     write)
 from memory import ASYNC, HOLD, KEEP_ONE, UNREGISTER, USE, WORK, Device, leaky_ioctl, small
 
 LIMIT = 1000
@@ -263,6 +264,22 @@ def test_exempt_are_processes_names_and_control_groups_and_nobody_else():
             time.sleep(1)
             assert asks() == errno.ENOMEM
             w.stop()
+
+
+def test_a_driver_that_never_pins_itself_is_known_by_its_device():
+    sh("modprobe vivid")  # videobuf2 pins in its place
+    while not os.path.exists("/dev/video0"):
+        time.sleep(0.1)
+    with Limit("--pages", 100, "--enforce", driver="vivid") as w:
+        before = outstanding()
+        said = sh("v4l2-ctl --stream-user --stream-count 3 -d /dev/video0 2>&1", check=False)
+        assert "Cannot allocate memory" in said, said
+        c = w.crossing(refused=True)
+        assert c["device"] == "/dev/video0" and c["process"]["comm"] == "v4l2-ctl", c
+        assert 100 <= c["pins"] < 300, c  # one buffer, of those that were asked for
+        w.stop()
+        assert w.summary["taken"] == c["pins"] and w.summary["pins"] == 0, (c, w.summary)
+        assert outstanding() == before
 
 
 if __name__ == "__main__":

@@ -149,6 +149,9 @@ static void test_a_process_holds_what_it_took_through_the_driver_and_was_not_rel
 	folio_claim(p, mine, 100);
 	folio_claim(p, other, 1);
 	assert_int_equal(quota_pins_of(&b->s, "leaky", 7, 1), 5 + 3 + 2);
+	/* A framework that pins in the driver's place: only the device says whose they are. */
+	snprintf(elsewhere->node_driver, sizeof(elsewhere->node_driver), "vivid");
+	assert_int_equal(quota_pins_of(&b->s, "vivid", 7, 1), 13);
 	assert_int_equal(quota_pins_of(&b->s, "second", 7, 1), 13);
 	assert_int_equal(quota_pins_of(&b->s, "leaky", 7, 2), 0);
 	books_destroy(b);
