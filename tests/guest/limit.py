@@ -133,6 +133,7 @@ def test_a_leak_of_100_pages_a_second_stops_at_1000_and_the_innocent_lose_no_cal
 
 
 def test_what_is_released_makes_room_whoever_releases_it_and_releases_are_never_refused():
+    load("leaky")
     before = leaked()
     with Device() as device, Device() as other:
         with Limit("--pages", LIMIT, "--enforce", "--by", ways()[-1], "--allow-ioctl",
