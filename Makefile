@@ -21,7 +21,7 @@ run: setup all
 check: setup all
 	@meson setup --reconfigure $(BUILD) >/dev/null
 	@ninja -C $(BUILD) --quiet
-	@tests/run
+	@tests/run $(if $(JOBS),--jobs $(JOBS))
 
 bench: all
 	@ninja -C $(BUILD) bench/core >/dev/null && $(BUILD)/bench/core
@@ -39,7 +39,7 @@ clean:
 help:
 	@echo 'make            build $(BUILD)/pinleak'
 	@echo 'make run        set up, build, and catch a leaking driver'
-	@echo 'make check      run every test'
+	@echo 'make check      run every test (JOBS=N: N suites at a time)'
 	@echo 'make bench      measure the core'
 	@echo 'make scorecard  hold the decisions against the truth of simulated machines'
 	@echo 'make install    install (DESTDIR is honoured)'

@@ -35,7 +35,8 @@ const struct option_row watch_options[] = {
 		       "light deep"},
 	[OPT_GRACE] = {"grace", "TIME",
 		       "how long a driver may take to release after its\n"
-		       "file was closed and its process ended [30s]",
+		       "file was closed and its process ended [30s; 75s\n"
+		       "for one or two processes, 2s for many]",
 		       NULL},
 	[OPT_SETTLE] = {"settle", "TIME", "tracking goes off when nothing is new [60s]", NULL},
 	[OPT_REFERENCES] = {"references", "TIME",
@@ -73,6 +74,7 @@ static int set_option(const struct command *self, int option, const char *value,
 	case OPT_FOR:
 		return option_duration(self, row, value, 1, &s->for_ns);
 	case OPT_GRACE:
+		s->monitor.few_ns = s->monitor.many_ns = 0; /* this, and for all the same */
 		return option_duration(self, row, value, 0, &s->monitor.grace_ns);
 	case OPT_SETTLE:
 		return option_duration(self, row, value, 1, &s->monitor.settle_ns);

@@ -1396,10 +1396,11 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 		release_whole(ctx, p, refs, over, slot);
 	else if (p->folio == folio)
 		release_part(ctx, p, refs, pins, slot);
-	if (p->folio == folio && p->whole && !p->held && !p->over && records.n > spare)
+	if (!over && p->folio == folio && p->whole && !p->held && !p->over && records.n > spare) {
 		page_drop(&pages, folio, p);
-	else
-		page_unlock(p);
+		return; /* it is not ours to look into any more */
+	}
+	page_unlock(p);
 	if (over && !p->nr_slots)
 		release_wrong(ctx, folio, over, slot);
 }

@@ -12,8 +12,8 @@ static const struct error_info table[] = {
 		.kind = "error",
 		.name = "ERROR_FILE_NOT_FOUND",
 		.message = "Something pinleak was told to use is not there.",
-		.text = "A file that was named does not exist, or cannot be read or written. Check the\n"
-			"spelling. pinleak ends with exit status 2.\n",
+		.text = "A file, driver or device node that was named does not exist, or a file cannot\n"
+			"be read or written. Check the spelling. pinleak ends with exit status 2.\n",
 	},
 	{
 		.code = ERROR_INVALID_PARAMETER,

@@ -8,7 +8,7 @@
 #include "grow.h"
 #include "units.h"
 
-#define WAIT_MAX_NS 120000000000 /* twice the slowest release that the ledger learns from */
+#define WAIT_MAX_NS 120000000000 /* after the grace time */
 
 void gate_free(struct gate *g)
 {

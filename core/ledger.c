@@ -12,7 +12,18 @@
 #define NS_PER_MS 1000000ULL
 /* A call that was refused at once gives back what it took within this. */
 #define REFUSED_NS   UINT64_C(2000000000)
-#define DELAY_MAX_MS 60000 /* a later release is news, not a habit */
+#define DELAY_MAX_MS 90000 /* a later release is news, not a habit */
+/*
+ * Owners of a call path that left something: so many are many, if they left so many pins, and below
+ * so many they are few.
+ */
+#define MANY	  5
+#define MANY_PINS 256
+#define FEW	  3
+/* The ends of many are that part of many_ns apart at least. */
+#define MANY_PART 4
+/* A release is late that takes more than this part of the grace time. */
+#define LATE_PART 15
 
 const char *evidence_name(enum evidence e)
 {
@@ -58,6 +69,7 @@ void ledger_free(struct ledger *l)
 	free(l->findings);
 	free(l->holdings);
 	free(l->standings);
+	free(l->remains);
 	map64_free(&l->waiting);
 	map64_free(&l->delays);
 	map64_free(&l->lacks);
@@ -70,27 +82,50 @@ void ledger_free(struct ledger *l)
 struct ledger_standing {
 	const struct snap_site *site; /* NULL: lost */
 	uint32_t driver;
-	uint32_t waiting; /* pins left after the file's end */
+	uint32_t waiting; /* pins that may be left after the end */
+	uint32_t left;	  /* of them: on folios that nobody else has a part in */
 	uint32_t holding; /* place in the holdings, plus one; 0: none */
 	bool known;	  /* the rest is */
 	enum evidence evidence;
 	uint64_t grace_ns;
 };
 
-static int open_standings(struct ledger *l, const struct snapshot *s)
+/* Owners of a call path who are gone, file and process, for a time, and have left pins. */
+struct gone {
+	uint32_t owners;
+	uint64_t pins;
+	uint64_t first_ns, last_ns; /* ends */
+};
+
+struct ledger_remains {
+	struct gone many;  /* for many_ns */
+	struct gone grace; /* for grace_ns */
+};
+
+/* Room for nr of them, all zero. */
+static int open_room(void **rows, size_t *room, size_t nr, size_t size)
 {
-	if (s->nr_owners > l->room_standings) {
-		struct ledger_standing *more =
-			realloc(l->standings, s->nr_owners * sizeof(*l->standings));
+	if (nr > *room) {
+		void *more = realloc(*rows, nr * size);
 
 		if (!more)
 			return -ENOMEM;
-		l->standings = more;
-		l->room_standings = s->nr_owners;
+		*rows = more;
+		*room = nr;
 	}
-	if (s->nr_owners)
-		memset(l->standings, 0, s->nr_owners * sizeof(*l->standings));
+	if (nr)
+		memset(*rows, 0, nr * size);
 	return 0;
+}
+
+static int open_books(struct ledger *l, const struct snapshot *s)
+{
+	int err = open_room((void **)&l->standings, &l->room_standings, s->nr_owners,
+			    sizeof(*l->standings));
+
+	return err ? err
+		   : open_room((void **)&l->remains, &l->room_remains, s->nr_sites,
+			       sizeof(*l->remains));
 }
 
 static const struct snap_owner *owner_of(const struct snapshot *s, uint64_t key)
@@ -119,16 +154,66 @@ static bool is_unloaded(const struct snapshot *s, const struct snap_owner *o,
 	return false;
 }
 
-static uint64_t grace_of(const struct ledger *l, const struct snap_site *site)
+static uint64_t longer(uint64_t a, uint64_t b)
 {
-	uint64_t grace = l->grace_ns, twice;
+	return a > b ? a : b;
+}
+
+/* The slowest release after the end that was seen on a call path; 0: all were at once. */
+static uint64_t delay_of(const struct ledger *l, const struct snap_site *site)
+{
 	uint32_t delay_ms;
 
-	if (!map64_get(&l->delays, site->key, &delay_ms))
-		return grace;
-	twice = 2 * delay_ms * NS_PER_MS;
-	twice = twice > l->late_ns ? twice : l->late_ns;
-	return twice > grace ? twice : grace;
+	return map64_get(&l->delays, site->key, &delay_ms) ? delay_ms * NS_PER_MS : 0;
+}
+
+static bool is_late(const struct ledger *l, const struct snap_site *site)
+{
+	return delay_of(l, site) > l->grace_ns / LATE_PART;
+}
+
+static uint64_t grace_of(const struct ledger *l, const struct snap_site *site)
+{
+	if (!is_late(l, site))
+		return l->grace_ns;
+	return longer(longer(2 * delay_of(l, site), l->late_ns), l->grace_ns);
+}
+
+/* One after the other, and not because one thing befell all of them at once. */
+static bool are_many(const struct gone *g, uint64_t apart_ns)
+{
+	return g->owners >= MANY && g->pins >= MANY_PINS && g->last_ns - g->first_ns >= apart_ns;
+}
+
+static uint64_t grace_of_owners(const struct ledger *l, const struct snapshot *s,
+				const struct snap_site *site)
+{
+	const struct ledger_remains *r;
+	uint32_t at;
+
+	if (!map64_get(&s->site_at, site->key, &at))
+		return grace_of(l, site);
+	r = &l->remains[at];
+	if (is_late(l, site))
+		return l->many_ns && are_many(&r->grace, l->many_ns)
+			       ? longer(2 * delay_of(l, site), l->grace_ns)
+			       : grace_of(l, site);
+	return r->grace.owners < FEW && !l->hurry ? longer(l->few_ns, l->grace_ns) : l->grace_ns;
+}
+
+/* Do those who are gone leave something as a habit, and nobody releases late? */
+static bool is_habit(const struct ledger *l, const struct snapshot *s, const struct snap_site *site)
+{
+	uint32_t at;
+
+	return l->many_ns && !delay_of(l, site) && map64_get(&s->site_at, site->key, &at) &&
+	       are_many(&l->remains[at].many, l->many_ns / MANY_PART);
+}
+
+/* No file is known (a worker pinned): the process's end has to do. */
+static uint64_t end_of(const struct snap_owner *o)
+{
+	return o->owner.file_id ? o->file_end_ns : o->dead_ns;
 }
 
 static bool has_passed(const struct snapshot *s, uint64_t since, uint64_t grace)
@@ -162,21 +247,42 @@ static bool is_in_use(const struct snapshot *s, const struct blame *driver)
 	return !m || m->refcount != 0;
 }
 
-static enum evidence owner_evidence(const struct snapshot *s, const struct snap_owner *o,
-				    const struct snap_site *site, uint64_t grace)
+/* Can nobody hold what this owner pinned, once he has come to his end? */
+static bool ends_with(const struct snapshot *s, const struct snap_owner *o,
+		      const struct blame *driver)
+{
+	if (o->owner.file_id)
+		return !may_be_held_elsewhere(o, driver);
+	return o->owner.tgid && !is_in_use(s, driver);
+}
+
+static enum evidence evidence_of(const struct snapshot *s, const struct snap_owner *o,
+				 const struct snap_site *site, uint64_t grace)
 {
 	if (is_unloaded(s, o, &site->blame))
 		return EVIDENCE_UNLOADED;
-	if (o->owner.file_id) {
-		if (!has_passed(s, o->file_end_ns, grace) || may_be_held_elsewhere(o, &site->blame))
-			return EVIDENCE_NONE;
-		if (!o->dead_ns)
-			return EVIDENCE_ABANDONED;
-		return has_passed(s, o->dead_ns, grace) ? EVIDENCE_ORPHANED : EVIDENCE_NONE;
-	}
-	if (o->owner.tgid && has_passed(s, o->dead_ns, grace) && !is_in_use(s, &site->blame))
-		return EVIDENCE_ORPHANED;
-	return EVIDENCE_NONE;
+	if (!has_passed(s, end_of(o), grace) || !ends_with(s, o, &site->blame))
+		return EVIDENCE_NONE;
+	if (!o->dead_ns)
+		return EVIDENCE_ABANDONED;
+	return has_passed(s, o->dead_ns, grace) ? EVIDENCE_ORPHANED : EVIDENCE_NONE;
+}
+
+/* Of those who are gone, when it is a habit to leave something. */
+static bool is_one_of_many(const struct ledger *l, const struct snapshot *s,
+			   const struct snap_owner *o, const struct snap_site *site)
+{
+	return o->dead_ns && has_passed(s, end_of(o), l->many_ns) && is_habit(l, s, site) &&
+	       ends_with(s, o, &site->blame);
+}
+
+static enum evidence owner_evidence(const struct ledger *l, const struct snapshot *s,
+				    const struct snap_owner *o, const struct snap_site *site,
+				    uint64_t grace)
+{
+	enum evidence e = evidence_of(s, o, site, grace);
+
+	return e < EVIDENCE_ORPHANED && is_one_of_many(l, s, o, site) ? EVIDENCE_ORPHANED : e;
 }
 
 /* Refused before anything was begun: no device can be at work for the call. */
@@ -189,9 +295,7 @@ static bool is_refused(int64_t ret)
 /* What a refused call took it gives back at once, but on a path that releases late. */
 static uint64_t grace_of_call(const struct ledger *l, const struct snap_site *site, int64_t ret)
 {
-	uint32_t delay_ms;
-
-	if (!is_refused(ret) || map64_get(&l->delays, site->key, &delay_ms))
+	if (!is_refused(ret) || delay_of(l, site))
 		return grace_of(l, site);
 	return l->grace_ns < REFUSED_NS ? l->grace_ns : REFUSED_NS;
 }
@@ -355,7 +459,7 @@ static uint32_t bad_refs(const struct ledger *l, const struct snapshot *s,
 			 const struct ledger_standing *owner, const struct pl_page *p,
 			 const struct pl_slot *slot)
 {
-	uint32_t bad = has_passed(s, p->first_ns, owner->grace_ns) ? slot->refs_bad : 0;
+	uint32_t bad = has_passed(s, p->first_ns, grace_of(l, owner->site)) ? slot->refs_bad : 0;
 
 	return slot->call && is_bad_call(l, s, owner->site, slot->call) ? bad + slot->refs_call
 									: bad;
@@ -374,8 +478,8 @@ static const struct ledger_standing *standing_of(const struct ledger *l, const s
 	if (!site)
 		return standing;
 	standing->driver = driver_number(&site->blame);
-	standing->grace_ns = grace_of(l, site);
-	standing->evidence = owner_evidence(s, o, site, standing->grace_ns);
+	standing->grace_ns = grace_of_owners(l, s, site);
+	standing->evidence = owner_evidence(l, s, o, site, standing->grace_ns);
 	return standing;
 }
 
@@ -781,23 +885,74 @@ static int learn_delay(struct ledger *l, const struct snapshot *s, const struct 
 	return delay > known ? map64_put(&l->delays, o->owner.site, delay) : 0;
 }
 
-/* Pins of a folio that are left after their files' ends. */
+/* Came he to his end before the pages were looked at? */
+static bool has_ended(const struct snapshot *s, const struct snap_owner *o)
+{
+	return end_of(o) && end_of(o) < s->now_ns;
+}
+
+/* Pins of a folio that are left after their owners' ends. */
 static void count_waiting(struct ledger *l, const struct snapshot *s, const struct pl_page *p)
 {
+	bool alone = p->nr_slots == 1 && !p->extra && !p->base && !p->torn;
+
 	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS && p->pins; i++) {
 		const struct snap_owner *o = owner_of(s, p->slot[i].owner);
+		struct ledger_standing *standing;
 
-		if (o && o->file_end_ns)
-			l->standings[o - s->owners].waiting += claim_left(p, &p->slot[i]);
+		if (!o || !has_ended(s, o))
+			continue;
+		standing = &l->standings[o - s->owners];
+		standing->waiting += claim_left(p, &p->slot[i]);
+		standing->left += alone ? claim_left(p, &p->slot[i]) : 0;
 	}
 }
 
 static bool is_any_ended(const struct snapshot *s)
 {
 	for (size_t i = 0; i < s->nr_owners; i++)
-		if (s->owners[i].file_end_ns)
+		if (has_ended(s, &s->owners[i]))
 			return true;
 	return false;
+}
+
+static void gone_add(struct gone *g, uint64_t end_ns, uint32_t pins)
+{
+	if (!g->owners || end_ns < g->first_ns)
+		g->first_ns = end_ns;
+	if (end_ns > g->last_ns)
+		g->last_ns = end_ns;
+	g->owners++;
+	g->pins += pins;
+}
+
+/*
+ * Who is gone and has left pins. When a process ended is known as of the look that missed it, for
+ * a file exactly: the short time is counted from that.
+ */
+static void note_remains(struct ledger *l, const struct snapshot *s, const struct snap_owner *o)
+{
+	uint64_t gone_ns = longer(end_of(o), o->dead_ns);
+	uint32_t at, left = l->standings[o - s->owners].left;
+	struct ledger_remains *r;
+
+	if (!o->dead_ns || !map64_get(&s->site_at, o->owner.site, &at) ||
+	    !ends_with(s, o, &s->sites[at]->blame))
+		return;
+	r = &l->remains[at];
+	if (has_passed(s, end_of(o), l->many_ns))
+		gone_add(&r->many, end_of(o), left);
+	if (has_passed(s, gone_ns, l->grace_ns))
+		gone_add(&r->grace, end_of(o), left);
+}
+
+/* Until when it is waited for what this owner has left. */
+static void note_due(struct ledger *l, const struct snapshot *s, const struct snap_owner *o)
+{
+	const struct ledger_standing *known = standing_of(l, s, o);
+
+	if (known->site && ends_with(s, o, &known->site->blame))
+		latest(&l->due_ns, s->now_ns, longer(end_of(o), o->dead_ns), known->grace_ns);
 }
 
 /* Those that are left now are compared with the next time. */
@@ -814,13 +969,20 @@ static int note_waiting(struct ledger *l, const struct snapshot *s)
 	for (size_t i = 0; i < s->nr_owners && !err; i++)
 		if (l->standings[i].waiting)
 			err = map64_put(&l->waiting, s->owners[i].key, l->standings[i].waiting);
+	for (size_t i = 0; i < s->nr_owners; i++)
+		if (l->standings[i].left)
+			note_remains(l, s, &s->owners[i]);
+	for (size_t i = 0; i < s->nr_owners; i++)
+		if (l->standings[i].left)
+			note_due(l, s, &s->owners[i]);
 	return err;
 }
 
 int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 {
-	int err = open_standings(l, s);
+	int err = open_books(l, s);
 
+	l->due_ns = 0;
 	if (!err)
 		err = note_waiting(l, s);
 	l->looked_ns = s->now_ns;

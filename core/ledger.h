@@ -98,8 +98,11 @@ struct holding {
 struct ledger {
 	/* set by the user */
 	uint64_t grace_ns;
+	uint64_t few_ns;  /* the same where only one or two owners left something, if longer */
+	uint64_t many_ns; /* the same where many owners did; 0: as the others */
 	uint64_t late_ns; /* least grace time of a path that was seen to release late */
 	uint64_t epoch_ns;
+	bool hurry;	/* few_ns are too long: the memory would not last */
 	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
 	bool strict;	/* prove nothing by the references of small folios alone: see loose */
 	/* results of ledger_evaluate() */
@@ -121,6 +124,7 @@ struct ledger {
 	uint64_t lacking;	/* folios that lack references: put_page() was called on a pin */
 	uint64_t wrong;		/* releases of pins that were not there, by drivers we know */
 	uint64_t unclear;	/* the same; whose mistake they were cannot be told */
+	uint64_t due_ns;	/* the last grace time of pins that were left ends; 0: none runs */
 	/* kept between evaluations */
 	struct map64 waiting; /* owner -> pins left after its file ended */
 	struct map64 delays;  /* site -> slowest release after the end seen, in ms */
@@ -130,6 +134,8 @@ struct ledger {
 	size_t room_holdings;
 	struct ledger_standing *standings; /* of the owners, by their places */
 	size_t room_standings;
+	struct ledger_remains *remains; /* of the sites, by their places */
+	size_t room_remains;
 };
 
 /* {0} with grace_ns set is ready to use. */
@@ -138,9 +144,11 @@ void ledger_free(struct ledger *l);
 /*
  * Draws up the books of a snapshot; the results point into it. -ENOMEM.
  *
- * A file's end and a process's end count after the grace time, and for a call path that was
- * seen to release late (io_uring and AF_XDP do so from a worker) after twice its slowest time, or
- * late_ns when that is longer.
+ * A file's end and a process's end count after the grace time. One or two owners of a call path
+ * that left something may have met a device that hangs, and get few_ns, if there is time. Many of
+ * them, one after the other, are a habit: then many_ns are enough, if nobody was ever seen to
+ * release late there. A call path that was (io_uring and AF_XDP do so from a worker) gets twice its
+ * slowest time, and late_ns at least, but grace_ns when many owners left something for so long.
  */
 int ledger_evaluate(struct ledger *l, const struct snapshot *s) __attribute__((warn_unused_result));
 

@@ -21,6 +21,12 @@
 /* Pins by which counters and ledger may differ: reading them takes time, I/O goes on. */
 #define SLACK_PINS 32
 
+/* Growth of what is held keeps the deep level on for so long: it costs more than to look again. */
+#define DEEP_MOST_NS (3600 * NS_PER_S)
+
+#define PACE_NS (30 * NS_PER_S)
+#define HURRY_S 120 /* memory that lasts for less leaves no time to wait for the few */
+
 /* A driver that was accused. */
 struct accused {
 	char name[PL_SYM];
@@ -85,6 +91,7 @@ struct monitor {
 	uint64_t told_loss;
 	bool tracked;
 	bool aligned;		 /* the counters at the beginning of tracking fit the ledger */
+	struct sample pace[2];	 /* half a minute ago, or a minute, and since then */
 	int64_t untracked_rise;	 /* of outstanding pins, in all the time without tracking */
 	struct sample untracked; /* where the current time without tracking began */
 	bool books_open;
@@ -125,10 +132,21 @@ struct monitor_config monitor_defaults(void)
 		.track = TRACK_AUTO,
 		.lowest = LEVEL_LIGHT,
 		.grace_ns = 30 * NS_PER_S,
+		.few_ns = 75 * NS_PER_S,
+		.many_ns = 2 * NS_PER_S,
 		.late_ns = 120 * NS_PER_S,
 		.settle_ns = 60 * NS_PER_S,
 		.detect = detect_defaults,
 	};
+}
+
+static void prepare_ledger(struct ledger *l, const struct monitor_config *config)
+{
+	l->grace_ns = config->grace_ns;
+	l->few_ns = config->few_ns;
+	l->many_ns = config->many_ns;
+	l->late_ns = config->late_ns;
+	l->tree_only = config->tree_only;
 }
 
 struct monitor *monitor_create(const struct monitor_config *config, const struct reporter *to,
@@ -142,12 +160,10 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->to = to;
 	m->ctx = ctx;
 	detect_init(&m->detect, &config->detect);
-	m->ledger.grace_ns = m->getters.ledger.grace_ns = config->grace_ns;
-	m->ledger.late_ns = m->getters.ledger.late_ns = config->late_ns;
-	m->getters.ledger.tree_only = config->tree_only;
+	prepare_ledger(&m->ledger, config);
+	prepare_ledger(&m->getters.ledger, config);
 	m->getters.wanted = config->references;
 	snprintf(m->getters.reason, sizeof(m->getters.reason), "asked for");
-	m->ledger.tree_only = config->tree_only;
 	m->sample_rate = 1;
 	if (config->track == TRACK_ALWAYS) {
 		m->wanted = config->lowest;
@@ -299,7 +315,7 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 
 	m->last = *sample;
 	if (m->level == LEVEL_COUNTERS && level != LEVEL_COUNTERS) {
-		m->tracking = m->last;
+		m->tracking = m->pace[0] = m->pace[1] = m->last;
 		m->tracked = true;
 		m->aligned = false;
 		m->untracked_rise += outstanding(&m->last) - outstanding(&m->untracked);
@@ -601,7 +617,8 @@ static void watch_hoards(struct monitor *m)
 	bool growing;
 	size_t nr = hoard_look(&m->hoard, &m->ledger, m->last.now_ns, window, news, &growing);
 
-	if (growing)
+	if (growing &&
+	    (m->level == LEVEL_LIGHT || m->last.now_ns < m->tracking.now_ns + DEEP_MOST_NS))
 		m->quiet_since = m->last.now_ns;
 	for (size_t i = 0; i < nr; i++) {
 		struct report_held r = {.now_ns = m->last.now_ns,
@@ -691,10 +708,17 @@ static uint64_t settle_of(const struct monitor *m)
 	return hunt > m->config.settle_ns ? hunt : m->config.settle_ns;
 }
 
+/* For late releases; but one after the other must not keep tracking on for ever. */
+static bool is_waiting(const struct monitor *m)
+{
+	return m->last.now_ns < m->ledger.due_ns &&
+	       m->last.now_ns < m->quiet_since + settle_of(m) + m->config.few_ns;
+}
+
 static void consider_rest(struct monitor *m)
 {
 	if (m->config.track == TRACK_ALWAYS || m->wanted != m->level ||
-	    m->last.now_ns < m->quiet_since + settle_of(m))
+	    m->last.now_ns < m->quiet_since + settle_of(m) || is_waiting(m))
 		return;
 	judge(m, true);
 	snprintf(m->reason, sizeof(m->reason), "settled: nothing new for %" PRIu64 " s",
@@ -735,12 +759,30 @@ static bool becomes_strict(struct monitor *m)
 	return true;
 }
 
+/* Will the memory be gone in two minutes, if pins take it as in the last half minute or so? */
+static bool is_running_out(struct monitor *m)
+{
+	const struct sample *then = &m->pace[0], *now = &m->last;
+	double taken = (double)(floor_of(now) - outstanding(then)) * PAGE;
+	double less = (double)then->memory_available - (double)now->memory_available;
+	double seconds = (double)(now->now_ns - then->now_ns) / NS_PER_S;
+
+	if (now->now_ns >= m->pace[1].now_ns + PACE_NS) {
+		m->pace[0] = m->pace[1];
+		m->pace[1] = *now;
+	}
+	return (taken < less ? taken : less) * HURRY_S > (double)now->memory_available * seconds;
+}
+
 static int track(struct monitor *m, const struct snapshot *books, const struct balance *balance)
 {
-	int err = ledger_evaluate(&m->ledger, books);
+	int err;
 
+	if (!m->books_ns) /* it took its time to begin: what is new shows from now on */
+		m->quiet_since = m->last.now_ns;
+	m->ledger.hurry = is_running_out(m);
+	err = ledger_evaluate(&m->ledger, books);
 	m->books_ns = m->last.now_ns;
-
 	if (err || becomes_strict(m))
 		return err; /* what was found is found anew the next time, or is not */
 	m->books_open = true;
@@ -997,6 +1039,7 @@ void monitor_finish(struct monitor *m, uint64_t now_ns)
 		.loss = m->tracked ? &loss : NULL,
 		.ledger = m->books_open ? &m->ledger : NULL,
 		.pressure = pressure_since(&m->first.pressure, &m->last.pressure),
+		.cost = m->last.cost,
 	};
 
 	if (m->books_open) {

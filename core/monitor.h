@@ -21,8 +21,10 @@ enum track { TRACK_AUTO, TRACK_ALWAYS, TRACK_NEVER };
 struct monitor_config {
 	enum track track;
 	enum level lowest; /* the level tracking starts with: light, or deep */
-	uint64_t grace_ns;
-	uint64_t late_ns;   /* the same for who was seen to release late, at least */
+	uint64_t grace_ns; /* this and the next three: see ledger.h */
+	uint64_t few_ns;
+	uint64_t many_ns;
+	uint64_t late_ns;
 	uint64_t settle_ns; /* quiet for so long: tracking goes off */
 	bool tree_only;	    /* only the tree of processes that is followed is judged */
 	bool references;    /* track plain references from the beginning */

@@ -18,6 +18,14 @@ const char *level_name(enum level l);
 /* Pins of both counters together that a processor keeps to itself at most: its stat_threshold. */
 #define SAMPLE_LAG (2 * 125)
 
+/* What the watching itself has cost, since its process began. {0}: nothing is known. */
+struct cost {
+	uint64_t cpu_ms;	 /* processor time of the process */
+	uint64_t memory;	 /* bytes of the process, at most so far */
+	uint64_t programs_ns;	 /* the programs ran; 0: the kernel does not count it */
+	uint64_t programs_bytes; /* of the programs' maps, when they were loaded last; 0: never */
+};
+
 /* One reading of the kernel's counters, in pins, and of memory, in bytes. */
 struct sample {
 	uint64_t now_ns;
@@ -29,6 +37,7 @@ struct sample {
 	uint64_t memory_total;
 	uint64_t memory_available;
 	struct pressure pressure;
+	struct cost cost;
 };
 
 /* How far the books of the tracking agree with the kernel's counters, since it began. */
@@ -140,8 +149,9 @@ struct report_summary {
 	uint64_t leaked_references;
 	uint64_t leaked_bytes;
 	enum level highest;
-	bool tracking_failed;		 /* wanted and not to be had */
-	struct pressure pressure;	 /* counted since the watch began */
+	bool tracking_failed;	  /* wanted and not to be had */
+	struct pressure pressure; /* counted since the watch began */
+	struct cost cost;
 	const struct census_sum *pinned; /* when tracking began last; NULL: not looked */
 	const struct report_loss *loss;	 /* NULL: never tracked */
 	const struct ledger *ledger;	 /* NULL: not tracking now */

@@ -23,6 +23,7 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
+#include <linux/ratelimit.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -82,6 +83,22 @@ MODULE_PARM_DESC(keep_pages,
 static unsigned long max_pages = 1UL << 20;
 module_param(max_pages, ulong, 0644);
 MODULE_PARM_DESC(max_pages, "Most pages that one call may pin (default 1048576)");
+
+static bool noisy;
+module_param(noisy, bool, 0644);
+MODULE_PARM_DESC(noisy, "Say something in the kernel's log at each open (default no)");
+
+static int verbosity = 1;
+module_param(verbosity, int, 0644);
+MODULE_PARM_DESC(verbosity, "How much to say when noisy (0-3)");
+
+static unsigned int burst = 20;
+module_param(burst, uint, 0444);
+MODULE_PARM_DESC(burst, "Lines that the rate limit is tried with, range 1 to 64");
+
+static char *label = "quiet";
+module_param(label, charp, 0444);
+MODULE_PARM_DESC(label, "What to say when noisy");
 
 static atomic_long_t leaky_pinned = ATOMIC_LONG_INIT(0);
 static atomic_long_t leaky_released = ATOMIC_LONG_INIT(0);
@@ -663,12 +680,29 @@ static long leaky_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return leaky_shapes[shape](file->private_data, &req);
 }
 
+static struct miscdevice leaky_misc;
+
+/* Lines of all kinds, for those who read a driver's log. */
+static void leaky_noise(void)
+{
+	static DEFINE_RATELIMIT_STATE(limit, HZ, 3);
+	unsigned int i;
+
+	pr_err("an error, %s\n", label);
+	dev_warn(leaky_misc.this_device, "a warning, verbosity %d\n", verbosity);
+	for (i = 0; i < burst; i++)
+		if (__ratelimit(&limit))
+			pr_warn("again and again\n");
+}
+
 static int leaky_open(struct inode *inode, struct file *file)
 {
 	struct leaky_file *lf = kzalloc(sizeof(*lf), GFP_KERNEL);
 
 	if (!lf)
 		return -ENOMEM;
+	if (noisy)
+		leaky_noise();
 	mutex_init(&lf->lock);
 	INIT_LIST_HEAD(&lf->sets);
 	file->private_data = lf;

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "clock.h"
 #include "pinleak.skel.h"
 #include "running.h"
 #include "sysfs.h"
@@ -27,14 +27,6 @@ struct device {
 	char node[sizeof(((struct snap_owner *)0)->node)];
 	char driver[sizeof(((struct snap_owner *)0)->node_driver)];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* ---- arrays --------------------------------------------------------------------------- */
 
@@ -456,7 +448,8 @@ static int read_maps(struct books *b)
 /* What only the process knows whose programs they are. */
 static int read_programs(struct books *b)
 {
-	b->s.missed_runs = programs_missed(b->programs);
+	b->runs = programs_runs(b->programs);
+	b->s.missed_runs = b->runs.missed;
 	b->s.sample_rate = b->programs->skel->bss->sample_mask + 1;
 	b->s.movable_zone = (uint8_t)b->programs->skel->rodata->layout.movable_zone;
 	return programs_stats(b->programs, b->s.stats);
@@ -477,7 +470,7 @@ int books_read(struct books *b, const struct snapshot **out)
 	int err;
 
 	clear_books(b);
-	b->s.now_ns = now_ns();
+	b->s.now_ns = clock_now_ns();
 	err = read_modules(b);
 	if (!err && b->programs) {
 		find_own_maps(b);
@@ -500,7 +493,7 @@ int books_read(struct books *b, const struct snapshot **out)
 
 void books_open(struct books *b, struct programs *programs)
 {
-	*b = (struct books){.programs = programs, .born = now_ns()};
+	*b = (struct books){.programs = programs, .born = clock_now_ns()};
 	b->pages.size = sizeof(struct snap_page);
 	b->owners.size = sizeof(struct snap_owner);
 	b->failures.size = sizeof(struct snap_failure);

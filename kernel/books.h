@@ -34,6 +34,7 @@ struct books {
 	int maps[BOOKS];	   /* descriptors */
 	uint32_t watcher;	   /* the process whose books they are; 0: this one */
 	struct snapshot s;
+	struct programs_runs runs; /* until then */
 	struct array pages, owners, failures, unloads, wrongs, refusals, sites, devices;
 	struct map64 device_at; /* device number, and 1 << 32 for a block device -> its place */
 	struct modgraph modules;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/grow.h"
+
 /* stdio takes 1 KiB for a file of /proc: that would be tens of thousands of reads. */
 static char buffer[1 << 16];
 
@@ -27,9 +29,8 @@ static FILE *open_symbols(void)
  * the kernel's own symbols stay where they are.
  */
 static struct ksym usual[] = {
-	{.name = "max_pfn"},	   {.name = "tcp_hashinfo"},  {.name = "udmabuf_ops"},
-	{.name = "uidhash_table"}, {.name = "unix_nr_socks"}, {.name = "vmemmap_base"},
-	{.name = "zero_pfn"},
+	{.name = "tcp_hashinfo"},  {.name = "udmabuf_ops"},  {.name = "uidhash_table"},
+	{.name = "unix_nr_socks"}, {.name = "vmemmap_base"}, {.name = "zero_pfn"},
 };
 #define USUAL (sizeof(usual) / sizeof(*usual))
 static bool usual_known;
@@ -240,4 +241,58 @@ bool ksyms_shown(void)
 	if (f)
 		fclose(f);
 	return shown;
+}
+
+/* ---- a module's functions ----------------------------------------------------------------- */
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* "ffffffffc0a01000 t leaky_ioctl\t[leaky]" */
+static int note_function(struct ksyms_functions *f, const char *line, const char *module)
+{
+	const char *its = strstr(line, "\t["), *name = strchr(line, ' ');
+	size_t len = strlen(module);
+	int err;
+
+	if (!its || strncmp(its + 2, module, len) != 0 || its[2 + len] != ']' || !name ||
+	    (name[1] | 0x20) != 't' || name[2] != ' ')
+		return 0;
+	err = grow((void **)&f->names, &f->room, f->nr, sizeof(*f->names));
+	if (!err)
+		snprintf(f->names[f->nr++], sizeof(*f->names), "%.*s", (int)(its - name - 3),
+			 name + 3);
+	return err;
+}
+
+int ksyms_functions(const char *module, struct ksyms_functions *out)
+{
+	FILE *f = open_symbols();
+	char line[512];
+	int err = f ? 0 : -errno;
+
+	*out = (struct ksyms_functions){0};
+	while (f && !err && fgets(line, sizeof(line), f))
+		err = note_function(out, line, module);
+	if (f)
+		fclose(f);
+	if (out->nr)
+		qsort(out->names, out->nr, sizeof(*out->names), compare_names);
+	return err;
+}
+
+bool ksyms_has(const struct ksyms_functions *f, const char *name)
+{
+	char key[sizeof(*f->names)];
+
+	snprintf(key, sizeof(key), "%s", name);
+	return f->nr && bsearch(key, f->names, f->nr, sizeof(*f->names), compare_names);
+}
+
+void ksyms_functions_free(struct ksyms_functions *f)
+{
+	free(f->names);
+	*f = (struct ksyms_functions){0};
 }

@@ -31,6 +31,18 @@ struct ksym_name {
 /* Names all the addresses in one reading, and sorts them. Errors as above. */
 int ksyms_name(struct ksym_name *syms, size_t nr);
 
+/*
+ * The functions of a module, a sorted array for ksyms_has(); names are shown to everybody. -errno;
+ * -ENOMEM. ksyms_functions_free() in any case; {0} is none.
+ */
+struct ksyms_functions {
+	char (*names)[64];
+	size_t nr, room;
+};
+int ksyms_functions(const char *module, struct ksyms_functions *out);
+bool ksyms_has(const struct ksyms_functions *f, const char *name);
+void ksyms_functions_free(struct ksyms_functions *f);
+
 /* Does the kernel show addresses at all, and not zeros? */
 bool ksyms_shown(void);
 

@@ -10,7 +10,7 @@
 
 #define MOVING		 256 /* pins taken from one look to the next: worth a glance in between */
 #define LOOKOUT_FIRST_NS 60000000000ULL
-#define URGENT		 (-15) /* nice */
+#define URGENT		 (-20) /* nice */
 
 /* ---- life ----------------------------------------------------------------------------- */
 
@@ -98,12 +98,12 @@ static int change_level(struct live *l, enum level to, struct source_level *out)
 	enum level from = level_of(l);
 	int err;
 
-	/* Before the hooks are in: the time the census takes is not theirs. */
-	if (from == LEVEL_COUNTERS && !l->ground.why[0])
-		out->pinned_known = !survey_sum(&out->pinned);
 	err = to == LEVEL_COUNTERS ? tracker_set_level(l->tracker, to) : raise_level(l, to);
 	out->level = level_of(l);
 	if (!err) {
+		/* When the hooks are in: what is leaked while the census walks is seen. */
+		if (from == LEVEL_COUNTERS && to != LEVEL_COUNTERS)
+			out->pinned_known = !survey_sum(&out->pinned);
 		if (to != LEVEL_COUNTERS)
 			out->base = *tracker_base(l->tracker);
 		return 0;
@@ -210,6 +210,22 @@ static void tell_glances(struct live *l, int64_t acquired_before)
 
 /* ---- a look --------------------------------------------------------------------------- */
 
+static void read_cost(const struct live *l, struct cost *out)
+{
+	struct rusage used;
+
+	*out = (struct cost){0};
+	if (!getrusage(RUSAGE_SELF, &used)) {
+		out->cpu_ms = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+			      (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+		out->memory = (uint64_t)used.ru_maxrss * 1024; /* kilobytes: getrusage(2) */
+	}
+	if (l->tracker)
+		tracker_cost(l->tracker, out);
+	if (l->getters)
+		tracker_cost(l->getters, out);
+}
+
 static int look(void *ctx, bool exact, bool books, struct source_look *out)
 {
 	struct live *l = ctx;
@@ -224,6 +240,7 @@ static int look(void *ctx, bool exact, bool books, struct source_look *out)
 			err = tracker_books(l->tracker, &out->books);
 	}
 	tell_glances(l, before);
+	read_cost(l, &l->sample.cost);
 	out->sample = l->sample;
 	return err;
 }

@@ -2,10 +2,10 @@
 #include "lookout.h"
 
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../bpf/census.h"
+#include "clock.h"
 #include "drain.h"
 #include "holders.h"
 #include "scan.h"
@@ -14,14 +14,6 @@
 #define CALM_SHARE                                                                                 \
 	99 /* a listing, when it only has to be seen whether a queue still holds them              \
 	    */
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 void lookout_close(struct lookout *l)
 {
@@ -82,7 +74,7 @@ static int look_again(struct lookout *l, struct scan *scan, uint64_t *folios)
 
 int lookout_look(struct lookout *l, uint64_t now_ns, bool *done, uint64_t *folios)
 {
-	uint64_t began = now();
+	uint64_t began = clock_now_ns();
 	struct memory memory;
 	struct scan scan;
 	int err = memory_open(&memory);
@@ -95,7 +87,7 @@ int lookout_look(struct lookout *l, uint64_t now_ns, bool *done, uint64_t *folio
 	if (!err)
 		err = *done ? look_again(l, &scan, folios) : look_first(l, &scan);
 	memory_close(&memory);
-	l->cost_ns = (*done ? l->cost_ns : 0) + now() - began;
+	l->cost_ns = (*done ? l->cost_ns : 0) + clock_now_ns() - began;
 	l->first_ns = *done || err ? 0 : now_ns;
 	if (*done || err)
 		l->last_ns = now_ns;
@@ -221,7 +213,7 @@ static enum snap_queued queued(const struct lookout *l, const struct snapshot *s
 int lookout_clear(struct lookout *l, const struct snapshot *s)
 {
 	enum snap_queued most = SNAP_QUEUED_NO;
-	uint64_t began = now(), share;
+	uint64_t began = clock_now_ns(), share;
 	int err = 0;
 
 	for (size_t i = 0; i < s->nr_pages && !err; i++) {
@@ -233,7 +225,7 @@ int lookout_clear(struct lookout *l, const struct snapshot *s)
 	share = most == SNAP_QUEUED_UNKNOWN ? COST_SHARE : CALM_SHARE;
 	if (!err && most && began >= l->listed_ns + share * l->list_cost_ns) {
 		err = list_queues(l, s);
-		l->listed_ns = now();
+		l->listed_ns = clock_now_ns();
 		l->list_cost_ns = l->listed_ns - began;
 	}
 	for (size_t i = 0; i < s->nr_pages; i++)

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "btfq.h"
+#include "clock.h"
 #include "sysfs.h"
 
 #define PAGE_SHIFT  12
@@ -60,14 +60,6 @@ struct mappers_cache {
 	uint64_t last_mm;
 	uint32_t last_process;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
 
 static uint64_t word_at(const char *block, uint32_t at)
 {
@@ -318,7 +310,7 @@ static void forget_lists(struct mappers *m)
 static const struct vma_list *list_of(struct mappers *m, const struct folio *f)
 {
 	struct mappers_cache *c = m->cache;
-	uint64_t now = now_ns();
+	uint64_t now = clock_now_ns();
 	struct vma_list *list;
 	uint32_t at;
 
@@ -364,7 +356,7 @@ static int pagemap_of(struct mappers *m, uint32_t process)
 /* The entries around an address, read within the last second. */
 static const struct block *block_of(struct mappers *m, uint32_t process, uint64_t page)
 {
-	uint64_t start = page & ~(BLOCK - 1ULL), now = now_ns();
+	uint64_t start = page & ~(BLOCK - 1ULL), now = clock_now_ns();
 	uint64_t hash = (start / BLOCK + process) * 0x9E3779B97F4A7C15ULL;
 	struct block *b = &m->cache->blocks[(hash >> 32) % BLOCKS];
 	ssize_t n;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "btfq.h"
+#include "clock.h"
 #include "sysfs.h"
 
 #define INODE_MAX     1024 /* room for a struct inode */
@@ -48,14 +48,6 @@ const char *objects_kind(enum object_kind kind)
 	};
 
 	return names[kind];
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
 /* ---- life ------------------------------------------------------------------------------- */
@@ -227,7 +219,7 @@ static void dentry_path(struct objects *o, uint64_t dentry, struct trail *t)
 static const char *mountinfo(struct objects *o)
 {
 	struct objects_cache *c = o->cache;
-	uint64_t now = now_ns();
+	uint64_t now = clock_now_ns();
 
 	if (!c->mountinfo || now - c->mountinfo_when > FRESH_NS) {
 		free(c->mountinfo);
@@ -402,7 +394,7 @@ static uint32_t object_of_kind(struct objects *o, enum object_kind kind, bool hu
 static uint32_t object_of_mapping(struct objects *o, const struct folio *f)
 {
 	struct objects_cache *c = o->cache;
-	uint64_t now = now_ns();
+	uint64_t now = clock_now_ns();
 	struct inode_view v;
 	uint32_t at;
 
@@ -486,7 +478,7 @@ static uint32_t add_group(struct objects *o, uint64_t memcg, uint64_t node, uint
 
 static uint32_t group_of(struct objects *o, uint64_t memcg)
 {
-	uint64_t now = now_ns(), node, id;
+	uint64_t now = clock_now_ns(), node, id;
 	uint32_t at;
 	bool known;
 

@@ -18,6 +18,7 @@
 #include "fire.h"
 #include "ksyms.h"
 #include "pinleak.skel.h"
+#include "sysfs.h"
 
 #define SPARE_PART   8 /* of the records may be such that have no pins any more */
 #define KEEP_NS	     1000000000ULL
@@ -376,21 +377,45 @@ int programs_stats(struct programs *ps, uint64_t *out)
 	return err;
 }
 
-uint64_t programs_missed(struct programs *ps)
+struct programs_runs programs_runs(const struct programs *ps)
 {
-	uint64_t sum = 0;
+	struct programs_runs runs = {0};
 
 	for (size_t i = 0; i < ps->nr_hooked; i++) {
 		struct bpf_prog_info info = {0};
 		uint32_t len = sizeof(info);
 
-		if (ps->hooked[i].program == ps->skel->progs.file_born)
-			continue; /* a file whose birth was missed counts as older: nothing is lost
-				   */
-
-		if (!bpf_obj_get_info_by_fd(bpf_program__fd(ps->hooked[i].program), &info, &len))
-			sum += info.recursion_misses;
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(ps->hooked[i].program), &info, &len))
+			continue;
+		runs.ns += info.run_time_ns;
+		/* a file whose birth was missed counts as older: nothing is lost */
+		if (ps->hooked[i].program != ps->skel->progs.file_born)
+			runs.missed += info.recursion_misses;
 	}
+	return runs;
+}
+
+/* "memlock:" in the fdinfo of each map, which knows what the map has allocated. */
+static uint64_t bytes_of(int map)
+{
+	static const char label[] = "memlock:";
+	char path[64], *text, *at;
+	uint64_t bytes;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", map);
+	text = sysfs_slurp(path, 4096);
+	at = text ? strstr(text, label) : NULL;
+	bytes = at ? strtoull(at + sizeof(label) - 1, NULL, 10) : 0;
+	free(text);
+	return bytes;
+}
+
+uint64_t programs_bytes(const struct programs *ps)
+{
+	struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, ps->skel->obj) sum += bytes_of(bpf_map__fd(map));
 	return sum;
 }
 

@@ -74,8 +74,16 @@ int programs_peek(struct programs *ps, uint64_t addr, uint64_t *out);
 /* Sums of the counters of all processors, PL_STATS of them. */
 int programs_stats(struct programs *ps, uint64_t *out);
 
-/* How often the kernel skipped a program that was already running on the processor. */
-uint64_t programs_missed(struct programs *ps);
+struct programs_runs {
+	uint64_t missed; /* skipped, as the program was already running on the processor */
+	uint64_t ns;	 /* they took; 0 while kernel.bpf_stats_enabled is 0 */
+};
+
+/* Since the programs were loaded; of those that are hooked in somewhere. */
+struct programs_runs programs_runs(const struct programs *ps);
+
+/* Kernel memory of all maps. */
+uint64_t programs_bytes(const struct programs *ps);
 
 /*
  * Reads the pin count of every recorded folio into its record; forgets what has not been pinned

@@ -13,6 +13,7 @@
 #include "../bpf/census.h"
 #include "../core/units.h"
 #include "btfq.h"
+#include "clock.h"
 #include "drain.h"
 
 #define READINGS   5
@@ -145,14 +146,6 @@ static int tell(void *ctx, uint64_t done, uint64_t all)
 	return s->progress ? s->progress(s->ctx, done, all) : 0;
 }
 
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static int add_up(void *sum, const struct folio *f)
 {
 	if (f->pins > 0)
@@ -224,17 +217,17 @@ int survey_look(struct survey *s)
 {
 	struct scan_visitor visitor = {.ctx = s, .each = take, .progress = tell};
 	uint32_t why = PL_FOUND_PINNED | PL_FOUND_NEGATIVE | (s->plain ? PL_FOUND_UNMAPPED : 0);
-	double began;
+	uint64_t began;
 	int err = read_owners(s);
 
 	if (err)
 		return err;
 	if (s->plain)
 		drain_lru(); /* else each processor holds some pages that are being freed */
-	began = now_s();
+	began = clock_now_ns();
 	err = scan_run(&s->scan, why, &visitor);
 
-	s->seconds = now_s() - began;
+	s->seconds = (double)(clock_now_ns() - began) * 1e-9;
 	return err;
 }
 

@@ -54,6 +54,20 @@ bool sysfs_line(const char *path, char *out, size_t size)
 	return true;
 }
 
+bool sysfs_link(const char *path, char *out, size_t size)
+{
+	char to[512], *slash;
+	ssize_t n = readlink(path, to, sizeof(to) - 1);
+
+	out[0] = '\0';
+	if (n <= 0)
+		return false;
+	to[n] = '\0';
+	slash = strrchr(to, '/');
+	snprintf(out, size, "%.*s", (int)size - 1, slash ? slash + 1 : to);
+	return true;
+}
+
 static void module_line(const char *name, const char *what, char *out, size_t size)
 {
 	char path[192];
@@ -73,17 +87,18 @@ static bool is_module_file(const char *file, size_t len, const char *name)
 	return len > i + 2 && !strncmp(file + i, ".ko", 3);
 }
 
-static void module_path(const char *name, char *out, size_t size)
+/* The entry of a list of files, modules.dep or modules.builtin, that is the module's. */
+static bool find_listed(const char *list, const char *name, char *out, size_t size)
 {
 	struct utsname u;
 	char path[192];
-	char *dep;
+	char *text;
 
 	out[0] = '\0';
 	uname(&u);
-	snprintf(path, sizeof(path), "/lib/modules/%.64s/modules.dep", u.release);
-	dep = sysfs_slurp(path, DEP_MAX);
-	for (char *line = dep; line && *line; line = strchr(line, '\n') + 1) {
+	snprintf(path, sizeof(path), "/lib/modules/%.64s/%s", u.release, list);
+	text = sysfs_slurp(path, DEP_MAX);
+	for (char *line = text; line && *line; line = strchr(line, '\n') + 1) {
 		size_t len = strcspn(line, ":\n");
 		char *slash = memrchr(line, '/', len);
 		char *file = slash ? slash + 1 : line;
@@ -95,7 +110,20 @@ static void module_path(const char *name, char *out, size_t size)
 		if (!strchr(line, '\n'))
 			break;
 	}
-	free(dep);
+	free(text);
+	return out[0];
+}
+
+bool sysfs_module_file(const char *name, char *out, size_t size)
+{
+	return find_listed("modules.dep", name, out, size);
+}
+
+bool sysfs_is_built_in(const char *name)
+{
+	char path[256];
+
+	return find_listed("modules.builtin", name, path, sizeof(path));
 }
 
 void sysfs_module(const char *name, struct snap_driver *out)
@@ -103,7 +131,7 @@ void sysfs_module(const char *name, struct snap_driver *out)
 	module_line(name, "version", out->version, sizeof(out->version));
 	module_line(name, "srcversion", out->srcversion, sizeof(out->srcversion));
 	module_line(name, "taint", out->taint, sizeof(out->taint));
-	module_path(name, out->path, sizeof(out->path));
+	sysfs_module_file(name, out->path, sizeof(out->path));
 	if (strchr(out->taint, 'O')) /* loaded from elsewhere: a file of that name is another one */
 		out->path[0] = '\0';
 }
@@ -111,8 +139,7 @@ void sysfs_module(const char *name, struct snap_driver *out)
 void sysfs_device(uint32_t rdev, bool block, char *node, size_t node_size, char *driver,
 		  size_t driver_size)
 {
-	char path[96], link[256], *text, *name;
-	ssize_t n;
+	char path[96], *text, *name;
 
 	node[0] = driver[0] = '\0';
 	snprintf(path, sizeof(path), "/sys/dev/%s/%u:%u/uevent", block ? "block" : "char",
@@ -124,12 +151,7 @@ void sysfs_device(uint32_t rdev, bool block, char *node, size_t node_size, char 
 	free(text);
 	snprintf(path, sizeof(path), "/sys/dev/%s/%u:%u/device/driver", block ? "block" : "char",
 		 rdev >> 20, rdev & 0xfffff);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n <= 0)
-		return;
-	link[n] = '\0';
-	name = strrchr(link, '/');
-	snprintf(driver, driver_size, "%s", name ? name + 1 : link);
+	sysfs_link(path, driver, driver_size);
 }
 
 bool sysfs_process_lives(uint32_t tgid, uint64_t start_ns)

@@ -15,8 +15,17 @@ char *sysfs_slurp(const char *path, size_t max);
 /* The first line of a small file; false and "" when it cannot be read. */
 bool sysfs_line(const char *path, char *out, size_t size);
 
+/* The last part of what a link leads to; false and "": it is none. */
+bool sysfs_link(const char *path, char *out, size_t size);
+
 /* Fills what sysfs and modules.dep know of a loaded module. */
 void sysfs_module(const char *name, struct snap_driver *out);
+
+/* The file that modules.dep has for a module, loaded or not; false and "": none. */
+bool sysfs_module_file(const char *name, char *out, size_t size);
+
+/* Is there a module of that name in the kernel itself, by modules.builtin? */
+bool sysfs_is_built_in(const char *name);
 
 /*
  * Device node ("vfio/vfio", without /dev/) and driver of a character or block device. rdev is

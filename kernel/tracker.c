@@ -27,6 +27,8 @@ struct tracker {
 	struct programs programs;
 	struct books books;
 	enum level level;
+	uint64_t spent_ns;  /* the programs ran, before they were unloaded last */
+	uint64_t map_bytes; /* their maps took, when they were loaded last */
 	/* the counters when the balance began, and what the hooks had seen before and after that */
 	struct sample base;
 	uint64_t base_low[PL_STATS], base_high[PL_STATS];
@@ -118,6 +120,8 @@ static uint32_t table_size(const struct tracker *t)
 
 static void switch_off(struct tracker *t)
 {
+	if (t->programs.skel)
+		t->spent_ns += programs_runs(&t->programs).ns;
 	programs_unload(&t->programs);
 	books_reset(&t->books);
 	t->level = LEVEL_COUNTERS;
@@ -130,13 +134,22 @@ static int switch_on(struct tracker *t, enum level level)
 				     .quota = t->config.quota};
 	int err = 0;
 
-	if (!t->programs.skel)
+	if (!t->programs.skel) {
 		err = programs_load(&t->programs, &t->plan, &room);
+		if (!err)
+			t->map_bytes = programs_bytes(&t->programs);
+	}
 	if (!err)
 		err = programs_attach(&t->programs, level);
 	if (!err && level == LEVEL_DEEP && !t->plan.foll_pin)
 		err = programs_learn_foll_pin(&t->programs, &t->plan.foll_pin);
 	return err;
+}
+
+void tracker_cost(const struct tracker *t, struct cost *add)
+{
+	add->programs_ns += t->spent_ns + (t->programs.skel ? t->books.runs.ns : 0);
+	add->programs_bytes += t->map_bytes;
 }
 
 int tracker_set_level(struct tracker *t, enum level level)

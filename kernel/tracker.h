@@ -52,6 +52,9 @@ const char *tracker_error(const struct tracker *t);
 int tracker_set_level(struct tracker *t, enum level level);
 enum level tracker_level(const struct tracker *t);
 
+/* Adds what the programs have cost, up to the last books. */
+void tracker_cost(const struct tracker *t, struct cost *add);
+
 /*
  * Reads the page structures of all recorded folios and hands out the books. They belong to the
  * tracker and live until the next call. -errno.

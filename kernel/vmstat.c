@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define ROOM	   32768	  /* bytes; /proc/vmstat has about 5,000 */
 #define MOVABLE_NS 60000000000ULL /* between two looks at the sizes of zones */
@@ -220,15 +221,13 @@ int vmstat_glance(struct vmstat *v, bool exact, int64_t *outstanding)
 int vmstat_read(struct vmstat *v, bool exact, struct sample *out)
 {
 	struct sample s = {0};
-	struct timespec now;
 	int err;
 
 	s.lag = exact && refresh(v) ? 0 : v->lag;
 	err = read_counters(v, &s);
 	if (err)
 		return err;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	s.now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	s.now_ns = clock_now_ns();
 	read_memory(v, &s);
 	read_psi(v, &s.pressure);
 	read_movable(v, s.now_ns);

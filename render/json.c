@@ -439,6 +439,14 @@ static json_t *leaks_array(const struct report_summary *s)
 	return a;
 }
 
+static json_t *cost_object(const struct cost *c)
+{
+	return json_pack("{s:f, s:I, s:o, s:I}", "cpu_seconds", (double)c->cpu_ms / 1e3,
+			 "memory_bytes", (json_int_t)c->memory, "programs_seconds",
+			 number_or_null(c->programs_ns ? (double)c->programs_ns / 1e9 : -1),
+			 "programs_bytes", (json_int_t)c->programs_bytes);
+}
+
 static void on_summary(void *ctx, const struct report_summary *s)
 {
 	const struct render *r = ctx;
@@ -469,6 +477,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 					      (json_int_t)s->ledger->wrong, "unclear_releases",
 					      (json_int_t)s->ledger->unclear));
 	json_object_set_new(o, "pressure", pressure_object(&s->pressure));
+	json_object_set_new(o, "cost", cost_object(&s->cost));
 	json_object_set_new(o, "pinned_at_start", s->pinned ? json_sum(s->pinned) : json_null());
 	loss = s->loss ? json_object() : json_null();
 	if (s->loss)

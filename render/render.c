@@ -109,7 +109,7 @@ void render_error(const struct render *r, uint32_t code)
 		e->name, r->colour ? RENDER_PLAIN : "");
 }
 
-void render_wrap(FILE *to, int indent, const char *text)
+void render_wrap_after(FILE *to, int indent, const char *label, const char *text)
 {
 	int column = 0;
 
@@ -119,10 +119,16 @@ void render_wrap(FILE *to, int indent, const char *text)
 		if (column && column + 1 + word > 79) {
 			fputc('\n', to);
 			column = 0;
+			label = "";
 		}
 		column += column ? fprintf(to, " %.*s", word, text)
-				 : fprintf(to, "%*s%.*s", indent, "", word, text);
+				 : fprintf(to, "%-*s%.*s", indent, label, word, text);
 		text += word + (text[word] == ' ');
 	}
 	fputc('\n', to);
+}
+
+void render_wrap(FILE *to, int indent, const char *text)
+{
+	render_wrap_after(to, indent, "", text);
 }

@@ -63,6 +63,9 @@ void render_error(const struct render *r, uint32_t code);
 /* Prints a text in lines of less than 80 columns, each indented. */
 void render_wrap(FILE *to, int indent, const char *text);
 
+/* The same, with a label, of less than indent columns, in front of the first line. */
+void render_wrap_after(FILE *to, int indent, const char *label, const char *text);
+
 /* Lines of a process that pins, and of the device file it does so through; none when unknown. */
 void render_process(const struct render *r, const struct snap_owner *o);
 void render_device(const struct render *r, const struct snap_owner *o);

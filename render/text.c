@@ -451,6 +451,22 @@ static void put_books(const struct render *r, const struct report_summary *s)
 	put_losses(r, s->loss);
 }
 
+static void put_cost(const struct render *r, const struct cost *c)
+{
+	char cpu[UNITS_ROOM], memory[UNITS_ROOM];
+
+	if (!c->memory)
+		return; /* a simulation has none */
+	fprintf(r->to, "  cost     %s of processor time, %s",
+		units_seconds((double)c->cpu_ms / 1e3, cpu),
+		units_bytes((double)c->memory, memory));
+	if (c->programs_bytes)
+		fprintf(r->to, "; programs %s", units_bytes((double)c->programs_bytes, memory));
+	if (c->programs_ns)
+		fprintf(r->to, ", %s", units_seconds((double)c->programs_ns / 1e9, cpu));
+	fprintf(r->to, "\n");
+}
+
 static void on_summary(void *ctx, const struct report_summary *s)
 {
 	const struct render *r = ctx;
@@ -463,6 +479,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 		units_count(s->rise, rise), s->suspicions, s->suspicions == 1 ? "" : "s",
 		level_name(s->highest));
 	put_pressure(r, &s->pressure);
+	put_cost(r, &s->cost);
 	if (s->loss)
 		put_books(r, s);
 	for (uint32_t i = 0; i < s->nr_leaks; i++) {

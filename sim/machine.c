@@ -154,6 +154,7 @@ void machine_sample(const struct machine *m, bool exact, struct sample *out)
 	out->memory_total = m->plan.memory;
 	out->memory_available = memory > 0 ? (uint64_t)memory : 0;
 	out->pressure = (struct pressure){0};
+	out->cost = (struct cost){0};
 }
 
 void machine_track(struct machine *m, enum level level)

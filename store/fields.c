@@ -230,6 +230,10 @@ static const struct field sample_fields[] = {
 	SUM(struct sample, memory_total),
 	SUM(struct sample, memory_available),
 	RECORD(struct sample, pressure, &pressure_table),
+	SUM(struct sample, cost.cpu_ms),
+	SUM(struct sample, cost.memory),
+	SUM(struct sample, cost.programs_ns),
+	SUM(struct sample, cost.programs_bytes),
 };
 static const struct table sample_table = TABLE(struct sample, sample_fields);
 
@@ -279,6 +283,8 @@ static const struct field header_fields[] = {
 	LIMITED(struct recording_header, config.track, TRACK_NEVER),
 	LIMITED(struct recording_header, config.lowest, LEVEL_DEEP),
 	TIME(struct recording_header, config.grace_ns),
+	TIME(struct recording_header, config.few_ns),
+	TIME(struct recording_header, config.many_ns),
 	TIME(struct recording_header, config.late_ns),
 	TIME(struct recording_header, config.settle_ns),
 	RECORD(struct recording_header, config.detect, &detect_table),

@@ -115,17 +115,17 @@ END
 }
 
 @test "a panic while the command runs is 121, with what went before it and the kernel's words" {
-	run --separate-stderr vm -- sh -c 'echo before; sleep 0.2; echo c >/proc/sysrq-trigger; echo after'
+	run --separate-stderr vm -- sh -c 'echo before; sleep 5; echo c >/proc/sysrq-trigger; echo after'
 	[ "$status" -eq 121 ]
 	[ "$output" = before ]
 	[[ $stderr == *"vm/run: the guest's kernel panicked (Kernel panic"*'sysrq triggered crash'*') while the command ran' ]]
 }
 
 @test "a command that takes too long is 122" {
-	run --separate-stderr vm --timeout 1 -- sh -c 'echo before; sleep 1000'
+	run --separate-stderr vm --timeout 10 -- sh -c 'echo before; sleep 1000'
 	[ "$status" -eq 122 ]
 	[ "$output" = before ]
-	[[ $stderr == *'vm/run: the command took longer than 1 s'* ]]
+	[[ $stderr == *'vm/run: the command took longer than 10 s'* ]]
 }
 
 @test "a guest that does not come up is tried three times, then 120" {
@@ -142,7 +142,7 @@ END
 	cd "$TMPDIR"
 	"$root/vm/run" -- sh -c 'echo up; sleep 1000' >up &
 	run=$!
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		[ ! -s up ] || break
 		sleep 0.1
 	done

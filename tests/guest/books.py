@@ -8,7 +8,6 @@ import json
 import mmap
 import os
 import subprocess
-import time
 
 from harness import PINLEAK, Skip, Watch, assert_balanced, outstanding, run, sh, tests_of, validate
 
@@ -73,7 +72,7 @@ def balanced(load, what):
     before = outstanding()
     with Watch("--track", "always", "--level", "deep") as w:
         load()
-        time.sleep(1)
+        w.until_seen(1)
         w.stop()
         assert_balanced(w)
         assert w.summary["loss"]["books"]["seen_acquired"] > 0, f"{what} took no pins"

@@ -463,7 +463,7 @@ def test_the_examples_of_the_man_page_do_what_they_say():
     assert len(lines) >= 6 and failing, lines
     os.symlink(os.path.abspath(DRIVE), os.path.join(place, "test-driver"))
     p = subprocess.Popen([os.path.join(place, "test-driver"), "--thp", "--pages", "512", "--hold",
-                          "100", "hold"], stdout=subprocess.PIPE, text=True)
+                          "3600", "hold"], stdout=subprocess.PIPE, text=True)
     try:
         assert "holding" in p.stdout.readline()
         for line in lines:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 """What the guest tests share: running watch, the test drivers, and saying what held (TAP)."""
+import contextlib
+import datetime
+import fcntl
 import fnmatch
 import json
 import os
@@ -7,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -14,6 +18,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PINLEAK = os.environ.get("PINLEAK", os.path.join(ROOT, "build/pinleak"))
 MODULES = os.path.join(ROOT, "build/drivers", os.uname().release)
 DRIVE = os.path.join(ROOT, "build/drivers/drive")
+LIMIT = 300  # seconds that nothing takes which does not hang, however slow the machine is
+RUN_LIMIT = 600  # the same for a whole command line
+
+started = []  # processes of the test that runs
 
 
 class Skip(Exception):
@@ -37,10 +45,28 @@ def write(path, text):
         f.write(text)
 
 
+def spawn(command, **how):
+    """Popen; what is left of it when the test has ended is killed."""
+    p = subprocess.Popen(command, **how)
+    started.append(p.pid)
+    return p
+
+
+def kill_the_rest():
+    """What a test that failed has left running would have pins in the next one."""
+    for pid in started:
+        with contextlib.suppress(ChildProcessError):  # it was waited for
+            if not os.waitpid(pid, os.WNOHANG)[0]:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+    started.clear()
+
+
 def child(work, *args):
     """work(*args) in a process of its own, which then exits at once."""
     pid = os.fork()
     if pid:
+        started.append(pid)
         return pid
     status = 1
     try:
@@ -68,6 +94,14 @@ def outstanding():
     return int(stat["nr_foll_pin_acquired"]) - int(stat["nr_foll_pin_released"])
 
 
+def until_outstanding(pins, seconds=120):
+    """Until what was pinned has been released: exactly so much as was taken."""
+    end = time.monotonic() + seconds
+    while outstanding() != pins and time.monotonic() < end:
+        time.sleep(0.2)
+    assert outstanding() == pins, f"{outstanding()} pins are outstanding, not {pins}"
+
+
 def load(*modules):
     for m in modules:
         if not os.path.isdir(f"/sys/module/{m}"):
@@ -75,13 +109,28 @@ def load(*modules):
 
 
 def drive(*args, wait=True):
-    p = subprocess.Popen([DRIVE, *map(str, args)], stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True)
+    p = spawn([DRIVE, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if not wait:
         return p
-    out = p.communicate(timeout=60)[0]
+    out = p.communicate(timeout=LIMIT)[0]
     assert p.returncode == 0, f"drive {args}: status {p.returncode}: {out}"
     return p
+
+
+def leak_until(w, done, *args, pause=0.25, most=300):
+    """Uses the leaking driver again and again, as a service would, until done(w)."""
+    for _ in range(most):
+        drive(*args)
+        w.poll()
+        if done(w):
+            return
+        time.sleep(pause)
+    raise AssertionError("it was not noticed")
+
+
+def when(o):
+    """When it was said, by the clock of the day."""
+    return datetime.datetime.fromisoformat(o["time"]).timestamp()
 
 
 class Watch:
@@ -101,9 +150,10 @@ class Watch:
         self.objects = []
 
     def start(self):
-        self.process = subprocess.Popen(self.args, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+        self.process = spawn(self.args, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         os.set_blocking(self.process.stdout.fileno(), False)
+        # A watch whose lines nobody reads for a while must not wait for that.
+        fcntl.fcntl(self.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
         self.rest = b""
 
     def __enter__(self):
@@ -131,7 +181,7 @@ class Watch:
             self.rest = lines.pop()
             self.objects += [json.loads(line) for line in lines]
 
-    def until(self, wanted, what, seconds=60):
+    def until(self, wanted, what, seconds=LIMIT):
         end = time.monotonic() + seconds
         seen = 0
         while time.monotonic() < end:
@@ -152,7 +202,22 @@ class Watch:
             assert self.process.poll() is None, f"watch ended ({self.process.returncode})"
             time.sleep(0.2)
 
-    def verdict(self, seconds=60, **wanted):
+    def look_after(self, at):
+        """When it first looked after a time."""
+        return when(self.until(lambda o: o["type"] == "sample" and when(o) > at, "a look"))
+
+    def until_seen(self, seconds=1.5):
+        """
+        Until it has looked at all there is now, and again so long after, by its own clock. The
+        look that finds a process dead proves nothing yet: that takes one after the time of grace.
+        """
+        self.poll()
+        last = when(self.of("sample")[-1])
+        began = self.look_after(self.look_after(last))  # the next one may be under way already
+        ended = self.look_after(began)
+        self.look_after(ended + seconds)
+
+    def verdict(self, seconds=LIMIT, **wanted):
         return self.until(lambda o: o["type"] == "verdict" and
                           all(o[k] == v for k, v in wanted.items()),
                           f"a verdict with {wanted}", seconds)
@@ -163,7 +228,7 @@ class Watch:
             return self
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=LIMIT)
         self.status = self.process.returncode
         self.stderr = err.decode(errors="replace")
         lines = (self.rest + out).split(b"\n")
@@ -175,6 +240,39 @@ class Watch:
 
     def of(self, kind):
         return [o for o in self.objects if o["type"] == kind]
+
+
+class Printing:
+    """pinleak with its output in a file, to be read as it comes; Ctrl-C ends it."""
+
+    def __init__(self, *args):
+        self.args = [PINLEAK, *args]
+        self.printed = os.path.join(tempfile.mkdtemp(), "printed")
+
+    def __enter__(self):
+        with open(self.printed, "wb") as out:
+            self.process = spawn(self.args, stdout=out, stderr=subprocess.PIPE)
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL if kind else signal.SIGINT)
+        self.stderr = self.process.communicate(timeout=LIMIT)[1].decode(errors="replace")
+        self.status = self.process.returncode
+
+    def output(self):
+        with open(self.printed, "rb") as f:
+            return f.read()
+
+    def text(self):
+        return self.output().decode()
+
+    def until(self, word, seconds=LIMIT):
+        end = time.monotonic() + seconds
+        while word.encode() not in self.output():
+            assert self.process.poll() is None, f"it ended: {self.process.communicate()}"
+            assert time.monotonic() < end, f"not within {seconds} s: {word}"
+            time.sleep(0.1)
 
 
 def validate(objects, _cache={}):
@@ -202,8 +300,8 @@ def man_examples(page):
 def run_example(line, place, **env):
     """Runs a line in a directory that has what it names, with our pinleak in PATH."""
     path = f"{os.path.dirname(PINLEAK)}:{os.environ['PATH']}"
-    return subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, timeout=120,
-                          env={**os.environ, "PATH": path, **env}, check=False)
+    return subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True,
+                          timeout=RUN_LIMIT, env={**os.environ, "PATH": path, **env}, check=False)
 
 
 def assert_balanced(w):
@@ -234,6 +332,8 @@ def run(tests):
             print(f"not ok {number} - {name}", flush=True)
             for line in traceback.format_exc().splitlines():
                 print(f"# {line}", flush=True)
+        finally:
+            kill_the_rest()
     sys.exit(1 if failed else 0)
 
 

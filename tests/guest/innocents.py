@@ -7,8 +7,8 @@ processes killed in the middle. Nobody is accused. Runs in the guest, once a ker
 import time
 
 import loads
-from harness import run, sh, tests_of
-from loads import Loads, pins, score, wait_for_none, watch
+from harness import run, sh, tests_of, until_outstanding
+from loads import Loads, pins, score, watch
 
 SECONDS = 20
 
@@ -36,7 +36,7 @@ def test_each_of_them_pins_ends_clean_and_is_not_accused():
             with Loads([work]):
                 w.look_on(0.5)
             took = acquired() - before
-            wait_for_none()
+            until_outstanding(0)
             print(f"# {work.__name__}: {took} pins, {time.monotonic() - began:.1f} s", flush=True)
             assert (took >= 256) == pins(work), f"{work.__name__}: {took} pins"
         acquitted(w, "each")
@@ -47,7 +47,7 @@ def all_at_once(*args):
         with Loads(loads.here()) as at_work:
             w.look_on(SECONDS)
         print(f"# {at_work.turns}", flush=True)
-        wait_for_none()
+        until_outstanding(0)
         w.look_on(5)  # more than the time of grace
         acquitted(w, "all")
 

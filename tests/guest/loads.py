@@ -5,7 +5,6 @@ of them side by side, and kills their processes in the middle, again and again.
 """
 import contextlib
 import ctypes
-import datetime
 import fcntl
 import glob
 import json
@@ -21,7 +20,7 @@ import time
 
 import memory
 import storm
-from harness import Watch, child, done, drive, load, outstanding, read, sh
+from harness import Watch, child, done, drive, load, read, sh, when
 from memory import PAGE, check, libc
 
 MIB = 1 << 20
@@ -292,23 +291,11 @@ class Loads:
             assert not failed, f"failed: {failed}"
 
 
-def wait_for_none(seconds=30):
-    """Until what was pinned has been released: exactly so much as was taken."""
-    end = time.monotonic() + seconds
-    while outstanding() and time.monotonic() < end:
-        time.sleep(0.2)
-    assert outstanding() == 0, f"{outstanding()} pins are outstanding"
-
-
 # ---- the score card ---------------------------------------------------------------------------
 
 def watch(*args):
     """As people run it: with the times that are pinleak's own."""
     return Watch(*args, grace=None, interval=None, settle=None)
-
-
-def when(o):
-    return datetime.datetime.fromisoformat(o["time"]).timestamp()
 
 
 def story(w, since):

@@ -370,7 +370,7 @@ def holding(*options):
     if not os.path.isdir(MODULES):
         raise Skip("no test drivers for this kernel")
     load("leaky")
-    p = drive("--pages", 1024, "--hold", 100, *options, "hold", wait=False)
+    p = drive("--pages", 1024, "--hold", 3600, *options, "hold", wait=False)
     try:
         assert f"holding pid={p.pid}" in p.stdout.readline()
         yield p.pid, [f for f in pinned() if p.pid in [m["pid"] for m in f["mappers"]]]

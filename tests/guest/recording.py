@@ -6,46 +6,22 @@ that leaks, with plain references, with innocents; after kill -9 as far as it go
 """
 import json
 import os
-import signal
 import subprocess
 import tempfile
 import time
 
-from harness import PINLEAK, drive, load, run, tests_of, validate
+from harness import LIMIT, PINLEAK, Printing, drive, load, run, tests_of, validate
 
 PLACE = tempfile.mkdtemp()
 
 
-class Record:
-    """pinleak record, with its output in a file; replayed at the end, and compared."""
+class Record(Printing):
+    """pinleak record; replayed at the end, and compared with what it printed."""
 
     def __init__(self, *args):
         self.file = os.path.join(PLACE, "recording")
-        self.printed = os.path.join(PLACE, "printed")
-        self.args = [PINLEAK, "record", "--interval", "200ms", "--grace", "1s", *args, self.file]
+        super().__init__("record", "--interval", "200ms", "--grace", "1s", *args, self.file)
         self.show = [a for a in args if a in ("--json", "--samples")]
-
-    def __enter__(self):
-        with open(self.printed, "wb") as out:
-            self.process = subprocess.Popen(self.args, stdout=out, stderr=subprocess.PIPE)
-        return self
-
-    def __exit__(self, kind, value, trace):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL if kind else signal.SIGINT)
-        self.stderr = self.process.communicate(timeout=60)[1].decode(errors="replace")
-        self.status = self.process.returncode
-
-    def text(self):
-        with open(self.printed, "rb") as f:
-            return f.read().decode()
-
-    def until(self, word, seconds=60):
-        end = time.monotonic() + seconds
-        while word not in self.text():
-            assert self.process.poll() is None, f"it ended: {self.process.communicate()}"
-            assert time.monotonic() < end, f"not within {seconds} s: {word}"
-            time.sleep(0.1)
 
     def replay(self, *args):
         began = time.monotonic()
@@ -78,9 +54,9 @@ def objects(text):
 
 def test_a_leak_that_is_noticed_and_tracked_is_replayed_bit_for_bit_in_json():
     load("leaky")
-    with Record("--json", "--settle", "3s") as r:
+    with Record("--json", "--settle", "15s") as r:
         r.until('"sample"')
-        for _ in range(120):
+        for _ in range(300):
             drive("--pages", 128, "keep-one:8")
             if '"verdict"' in r.text():
                 break
@@ -117,7 +93,7 @@ def test_innocents_are_replayed_as_innocent():
         held = drive("--pages", 2000, "--hold", 6, "hold", wait=False)
         for _ in range(10):
             drive("--pages", 200, "--times", 5, "use")
-        held.communicate(timeout=60)
+        held.communicate(timeout=LIMIT)
         time.sleep(1)
     found = objects(r.assert_same())
     assert r.status == 0 and not [o for o in found if o["type"] == "verdict"], found[-1]
@@ -128,7 +104,7 @@ def test_plain_references_are_replayed():
     """That they are judged is tested elsewhere, and takes longer."""
     load("leaky")
     with Record("--json", "--references", "1s") as r:
-        for _ in range(120):  # a look may take seconds under emulation
+        for _ in range(400):  # a look may take seconds under emulation
             drive("--pages", 2, "get-leak")
             time.sleep(0.7)
             if '"on":true' in r.text():

@@ -4,25 +4,16 @@
 The watch itself: from the counters to the verdict and back, what it refuses, what it loses and
 says so, and how it ends. Runs in the guest, once a kernel.
 """
+import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
 
-from harness import (DRIVE, PINLEAK, Watch, assert_balanced, drive, leaked, load, outstanding,
-                     read, run, sh, tests_of)
-
-
-def leak_until(w, done, *args, pause=0.25, most=120):
-    """Uses the leaking driver again and again, as a service would, until done(w)."""
-    for _ in range(most):
-        drive(*args)
-        w.poll()
-        if done(w):
-            return
-        time.sleep(pause)
-    raise AssertionError("it was not noticed")
+from harness import (DRIVE, LIMIT, PINLEAK, Printing, Watch, assert_balanced, drive, leak_until,
+                     leaked, load, outstanding, read, run, sh, spawn, tests_of, write)
 
 
 def levels(w):
@@ -38,11 +29,11 @@ def bpf_programs():
 def test_a_leak_is_noticed_tracked_proved_and_tracking_goes_off_again():
     load("leaky")
     before, pins_before = leaked(), outstanding()
-    with Watch(settle="4s") as w:
+    with Watch(settle="15s") as w:
         leak_until(w, lambda w: w.of("verdict"), "--pages", 128, "keep-one:8")
         w.until(lambda o: o["type"] == "state" and o["to"] == "counters", "tracking goes off")
         assert bpf_programs() == [], "something is still attached"
-        time.sleep(5)
+        w.until_seen(5)
         w.stop()
     assert levels(w)[0] == ("counters", "light") and levels(w)[-1][1] == "counters", levels(w)
     assert len(levels(w)) == 2, f"it must not flap: {levels(w)}"
@@ -63,7 +54,7 @@ def test_a_leak_is_noticed_tracked_proved_and_tracking_goes_off_again():
 
 def test_a_second_leak_after_the_first_has_settled_is_caught_as_well():
     load("leaky")
-    with Watch(settle="2s") as w:
+    with Watch(settle="10s") as w:
         for turn in (1, 2):
             leak_until(w, lambda w: len(w.of("verdict")) >= 1 and
                        len([o for o in w.of("state") if o["to"] == "light"]) == turn and
@@ -86,27 +77,40 @@ def test_without_tracking_the_leak_is_suspected_and_nobody_named():
     load("leaky")
     with Watch("--track", "never") as w:
         leak_until(w, lambda w: w.of("suspicion"), "--pages", 128, "keep-one:16")
-        time.sleep(1)
+        w.until_seen(1)
         assert bpf_programs() == []
         w.stop()
         assert not w.of("state") and not w.of("verdict") and w.status == 0, w.objects[-3:]
+
+
+def ticks(pid):
+    return sum(int(n) for n in read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[11:13])
+
+
+def peak(pid):
+    """In KiB."""
+    return next(int(line.split()[1]) for line in read(f"/proc/{pid}/status").splitlines()
+                if line.startswith("VmHWM:"))
+
+
+def ticks_in(seconds, pid):
+    before = ticks(pid)
+    time.sleep(seconds)
+    return ticks(pid) - before
 
 
 def test_at_level_counters_nothing_is_attached_and_next_to_nothing_used():
     before = bpf_programs()
     with Watch(interval="1s") as w:
         time.sleep(2)
-        pid = w.process.pid
-        ticks = [int(n) for n in read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[11:13]]
-        time.sleep(10)
-        assert bpf_programs() == before, "programs were loaded"
-        later = [int(n) for n in read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[11:13]]
-        peak = int(next(line for line in read(f"/proc/{pid}/status").splitlines()
-                        if line.startswith("VmHWM")).split()[1])
-        used = sum(later) - sum(ticks)
-        # 0.5 % of a core for 10 s would be 5 ticks of 10 ms, and emulation makes all things slow
-        assert used <= 5, f"{used} ticks in 10 s"
-        assert peak < 16 * 1024, f"{peak} KiB"
+        used = []
+        # 0.5 % of a core for 10 s would be 5 ticks of 10 ms, and emulation makes all things slow;
+        # what others do to the machine only adds to it: the least counts.
+        while len(used) < 5 and (not used or used[-1] > 5):
+            used.append(ticks_in(10, w.process.pid))
+            assert bpf_programs() == before, "programs were loaded"
+        assert used[-1] <= 5, f"{used} ticks in 10 s each"
+        assert peak(w.process.pid) < 16 * 1024, f"{peak(w.process.pid)} KiB"
         w.stop()
         assert w.status == 0
 
@@ -117,7 +121,7 @@ def test_io_in_flight_and_warm_up_are_not_suspected():
         p = drive("--pages", 2000, "--hold", 12, "hold", wait=False)
         for _ in range(20):
             drive("--pages", 500, "--times", 5, "use")
-        p.communicate(timeout=60)
+        p.communicate(timeout=LIMIT)
         w.stop()
         assert not w.of("suspicion"), w.of("suspicion")
         assert w.status == 0
@@ -126,11 +130,11 @@ def test_io_in_flight_and_warm_up_are_not_suspected():
 def test_a_process_that_hoards_is_named_as_holder_and_no_driver_accused():
     load("leaky")
     with Watch("--track", "always") as w:
-        p = drive("--pages", 64, "--times", 200, "--every", 200, "hold", wait=False)
-        h = w.until(lambda o: o["type"] == "held", "held", 60)
+        p = drive("--pages", 64, "--times", 2000, "--every", 200, "hold", wait=False)
+        h = w.until(lambda o: o["type"] == "held", "held")
         p.kill()
         p.wait()
-        time.sleep(3)
+        w.until_seen(3)
         w.stop()
         assert h["process"]["pid"] == p.pid and h["process"]["comm"] == "drive", h
         assert h["driver"] == "leaky" and h["device"] == "/dev/leaky", h
@@ -142,7 +146,7 @@ def refused(omit, level, instead):
     """A hook is left out: the audit notices, and the level is not used."""
     with Watch("--track", "always", "--level", level, "--omit-hook", omit) as w:
         w.until(lambda o: o["type"] == "sample" and o["level"] == instead, f"level {instead}")
-        time.sleep(1)
+        w.until_seen(1)
         w.stop()
     reasons = [o["reason"] for o in w.of("state")]
     assert any(f"level {level} cannot be had" in r and "do not see every pin" in r
@@ -203,6 +207,45 @@ def test_the_room_of_what_was_released_is_there_for_others_at_once():
     assert not v["proof"]["incomplete"] and not w.of("loss"), (v["proof"], w.of("loss"))
 
 
+def seconds_of_children():
+    """Of a processor, by those that were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def test_the_watch_tells_what_it_costs_itself():
+    load("leaky")
+    write("/proc/sys/kernel/bpf_stats_enabled", "1")
+    try:
+        with Watch("--track", "always") as w:
+            drive("--pages", 1000, "--times", 20, "use")
+            w.look_on(1)
+            used = ticks(w.process.pid) / os.sysconf("SC_CLK_TCK")
+            most, others = peak(w.process.pid), seconds_of_children()
+            w.stop()
+            whole = seconds_of_children() - others  # to its end: more than it can tell itself
+    finally:
+        write("/proc/sys/kernel/bpf_stats_enabled", "0")
+    cost = w.summary["cost"]
+    assert used - 0.1 < cost["cpu_seconds"] < whole + 0.1, (cost, used, whole)
+    assert most * 1024 <= cost["memory_bytes"] < 2 * most * 1024, (cost, most)
+    assert 0 < cost["programs_seconds"] < 60, cost
+    assert 16 << 20 < cost["programs_bytes"] < 64 << 20, cost
+    with Watch() as w:
+        w.look_on(1)
+        w.stop()
+    cost = w.summary["cost"]
+    assert cost["programs_seconds"] is None and cost["programs_bytes"] == 0, cost
+
+
+@contextlib.contextmanager
+def text_for_people():
+    """A watch that prints it, and tracks."""
+    with Printing("watch", "--track", "always", "--grace", "1s", "--interval", "200ms") as w:
+        w.until("level counters -> light")
+        yield w
+
+
 def test_hostile_process_names_reach_neither_terminal_nor_json_raw():
     load("leaky")
     hostile = b"\x1b]0;x\x07\n\xff\xe2\x80\xae"
@@ -216,11 +259,10 @@ def test_hostile_process_names_reach_neither_terminal_nor_json_raw():
         sh(f"/usr/bin/python3 -c \"{program}\"")
         v = w.verdict(evidence="orphaned", pins=16)
         assert v["processes"][0]["comm"] == "\\x1b]0;x\\x07\\x0a\\xff\\xe2\\x80\\xae", v["processes"]
-    out = subprocess.Popen([PINLEAK, "watch", "--track", "always", "--grace", "1s", "--interval",
-                            "200ms", "--for", "12s"], stdout=subprocess.PIPE)
-    time.sleep(6)
-    sh(f"/usr/bin/python3 -c \"{program}\"")
-    text = out.communicate(timeout=60)[0]
+    with text_for_people() as w:
+        sh(f"/usr/bin/python3 -c \"{program}\"")
+        w.until("error 729")
+    text = w.output()
     assert b"error 729" in text and b"\\x1b]0;x" in text, text
     assert not any(c in text for c in (b"\x1b", b"\x07", b"\xff", b"\xe2\x80\xae")), text
 
@@ -247,7 +289,7 @@ def test_kill_9_leaves_nothing_attached():
         assert bpf_programs() != []
         w.process.kill()
         w.process.wait()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while bpf_programs() and time.monotonic() < end:
             time.sleep(0.1)
         assert bpf_programs() == []
@@ -256,30 +298,30 @@ def test_kill_9_leaves_nothing_attached():
 
 def test_text_for_people_names_everything_in_less_than_80_columns():
     load("leaky")
-    p = subprocess.Popen([PINLEAK, "watch", "--track", "always", "--grace", "1s", "--interval",
-                          "200ms", "--for", "12s"], stdout=subprocess.PIPE, text=True)
-    time.sleep(6)
-    drive("--pages", 40, "keep-one:6")
-    out = p.communicate(timeout=60)[0]
+    with text_for_people() as w:
+        drive("--pages", 40, "keep-one:6")
+        w.until("error 729")
+        w.until("orphaned")
+    out = w.text()
     for word in ("error 729 (0x2D9) ERROR_DRIVERS_LEAKING_LOCKED_PAGES", "module leaky",
                  "orphaned", "6 pins on 6 folios", "24.0 KiB", "/dev/leaky", "process  drive",
                  "leaky_ioctl [leaky]", "read again", "missing-release"):
         assert word in out, f"{word!r} is not in:\n{out}"
     assert max(len(line) for line in out.splitlines()) < 80, out
-    assert p.returncode == 1
+    assert w.status == 1
 
 
 def test_a_storm_of_innocent_processes_loses_nothing_and_accuses_nobody():
     load("leaky")
     with Watch("--track", "always", "--level", "deep") as w:
-        children = [subprocess.Popen([DRIVE, "--pages", "200", "--times", "10", shape],
-                                     stdout=subprocess.DEVNULL)
+        children = [spawn([DRIVE, "--pages", "200", "--times", "10", shape],
+                          stdout=subprocess.DEVNULL)
                     for shape in ("use", "hold", "use", "hold") * 6]
         for k, c in enumerate(children):
             if k % 5 == 0:
                 c.send_signal(signal.SIGKILL)
             c.wait()
-        time.sleep(3)
+        w.until_seen(3)
         w.stop()
         assert not w.of("verdict") and w.status == 0, w.of("verdict")
         assert_balanced(w)

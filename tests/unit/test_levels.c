@@ -125,7 +125,7 @@ static void test_tracking_settles_when_nothing_is_new(void **state)
 	raise_suspicion(s);
 	obey(s);
 	s->sample.acquired = 0; /* it was a burst */
-	run(s, 19);
+	run(s, 20);		/* counted from the first look at the books */
 	assert_int_equal(s->level, LEVEL_LIGHT);
 	run(s, 1);
 	assert_int_equal(s->level, LEVEL_COUNTERS);
@@ -160,7 +160,7 @@ static void test_a_new_tracking_counts_its_unbalanced_steps_anew(void **state)
 	begin(s);
 	raise_suspicion(s);
 	obey(s);
-	run(s, 2);
+	run(s, 3);
 	s->balance.unseen = 1000; /* tracking takes as long as it took to be suspected: 4 s */
 	run(s, 2);
 	assert_int_equal(s->level, LEVEL_COUNTERS);
@@ -179,7 +179,7 @@ static void test_after_tracking_a_suspicion_needs_a_rise_of_its_own(void **state
 	begin(s);
 	raise_suspicion(s);
 	obey(s);
-	for (int i = 0; i < 10; i++) { /* three floors more, each above the one before */
+	for (int i = 0; i < 11; i++) { /* three floors more, each above the one before */
 		s->sample.acquired += 3;
 		run(s, 1);
 	}
@@ -234,6 +234,148 @@ static void test_tracking_goes_on_while_somebody_holds_more_than_ever_before(voi
 		run(s, 1);
 	}
 	assert_int_equal(s->level, LEVEL_COUNTERS);
+}
+
+static void test_growth_of_what_is_held_keeps_deep_on_for_an_hour_at_most(void **state)
+{
+	struct scene *s = *state;
+	struct pl_page *p;
+	uint32_t seconds = 0;
+
+	s->config.lowest = LEVEL_DEEP;
+	begin(s);
+	raise_suspicion(s);
+	obey(s);
+	s->owner->file_end_ns = s->owner->dead_ns = 0; /* held, not leaked */
+	p = pin(s, s->owner, 1);
+	while (s->level == LEVEL_DEEP && seconds < 4000) {
+		s->sample.acquired += 100;
+		p->pins += 100;
+		p->slot[0].refs += 100;
+		run(s, 1);
+		seconds++;
+	}
+	assert_in_range(seconds, 3600, 3630);
+}
+
+static void test_tracking_goes_on_while_a_late_release_is_waited_for(void **state)
+{
+	struct scene *s = *state;
+
+	s->config.few_ns = SEC(75);
+	begin(s);
+	raise_suspicion(s);
+	obey(s);
+	pin(s, s->owner, 1);
+	owner_closed(s->b, s->owner, 0);
+	owner_died(s->b, s->owner, 0);
+	run(s, 74);
+	assert_int_equal(s->level, LEVEL_LIGHT);
+	assert_int_equal(s->r.verdicts, 0);
+	run(s, 1);
+	assert_int_equal(s->r.verdicts, 1);
+	run(s, 19);
+	assert_int_equal(s->level, LEVEL_LIGHT); /* the verdict is new */
+	run(s, 1);
+	assert_int_equal(s->level, LEVEL_COUNTERS);
+}
+
+static void test_memory_that_would_not_last_leaves_no_time_for_the_few(void **state)
+{
+	struct scene *s = *state;
+
+	s->config.few_ns = SEC(75);
+	s->sample.memory_available = 121 * 25600 * UINT64_C(4096); /* 100 MiB a second */
+	begin_tracking(s);
+	pin(s, s->owner, 1);
+	owner_closed(s->b, s->owner, 0);
+	owner_died(s->b, s->owner, 0);
+	for (int i = 0; i < 2; i++) {
+		s->sample.acquired += 25600;
+		s->sample.memory_available -= 25600 * UINT64_C(4096);
+		run(s, 1);
+	}
+	assert_int_equal(s->r.verdicts, 1);
+}
+
+/* Huge pages that were set aside, say: they are not available anyway. */
+static void test_pins_that_take_no_memory_leave_time_for_the_few(void **state)
+{
+	struct scene *s = *state;
+
+	s->config.few_ns = SEC(75);
+	s->sample.memory_available = 100 * 25600 * UINT64_C(4096);
+	begin_tracking(s);
+	pin(s, s->owner, 1);
+	owner_closed(s->b, s->owner, 0);
+	owner_died(s->b, s->owner, 0);
+	for (int i = 0; i < 10; i++) {
+		s->sample.acquired += 25600;
+		run(s, 1);
+	}
+	assert_int_equal(s->r.verdicts, 0);
+}
+
+static void test_a_leak_that_becomes_fast_is_seen_to_be(void **state)
+{
+	struct scene *s = *state;
+
+	s->config.few_ns = SEC(75);
+	s->sample.memory_available = 200 * 25600 * UINT64_C(4096);
+	begin_tracking(s);
+	run(s, 1000);
+	pin(s, s->owner, 1);
+	owner_closed(s->b, s->owner, 0);
+	owner_died(s->b, s->owner, 0);
+	for (int i = 0; i < 60 && !s->r.verdicts; i++) {
+		s->sample.acquired += 2 * 25600;
+		s->sample.memory_available -= 2 * 25600 * UINT64_C(4096);
+		run(s, 1);
+	}
+	assert_int_equal(s->r.verdicts, 1);
+}
+
+static void test_late_releases_one_after_the_other_do_not_keep_tracking_on(void **state)
+{
+	struct scene *s = *state;
+	uint32_t seconds = 0;
+	struct pl_page *p;
+
+	s->config.few_ns = SEC(75);
+	begin(s);
+	raise_suspicion(s);
+	obey(s);
+	p = pin(s, s->owner, 1);
+	for (; s->level == LEVEL_LIGHT && seconds < 1000; seconds++) {
+		if (seconds % 50 == 0) { /* another that ended, and the one before released */
+			struct snap_owner *o = books_owner(s->b, s->site);
+
+			owner_closed(s->b, o, 0);
+			owner_died(s->b, o, 0);
+			p->slot[0].owner = o->key;
+		}
+		run(s, 1);
+	}
+	assert_in_range(seconds, 90, 100);
+	assert_int_equal(s->r.verdicts, 0);
+}
+
+static void test_memory_that_lasts_leaves_time_for_the_few(void **state)
+{
+	struct scene *s = *state;
+
+	s->config.few_ns = SEC(75);
+	s->sample.memory_available = 131 * 25600 * UINT64_C(4096);
+	begin_tracking(s);
+	pin(s, s->owner, 1);
+	owner_closed(s->b, s->owner, 0);
+	owner_died(s->b, s->owner, 0);
+	for (int i = 0; i < 10; i++) {
+		s->sample.acquired += 25600;
+		s->sample.memory_available -= 25600 * UINT64_C(4096);
+		run(s, 1);
+	}
+	assert_int_equal(s->r.verdicts, 0);
 }
 
 /* A rise of one pin in ten minutes for days: a day and a half to be suspected. */
@@ -303,7 +445,7 @@ static void test_tracking_can_be_called_for_again_after_it_settled(void **state)
 		raise_suspicion(s);
 		obey(s);
 		assert_int_equal(s->level, LEVEL_LIGHT);
-		run(s, 20);
+		run(s, 21);
 		assert_int_equal(s->level, LEVEL_COUNTERS);
 		assert_int_equal(s->r.suspicions, i);
 	}
@@ -520,6 +662,13 @@ int main(void)
 		SCENE(test_tracking_goes_on_while_somebody_holds_more_than_ever_before),
 		SCENE(test_a_slow_leak_is_hunted_for_as_long_as_it_took_and_in_no_hurry),
 		SCENE(test_the_books_are_wanted_a_hundred_times_a_hunt_and_each_time_in_a_fast_one),
+		SCENE(test_growth_of_what_is_held_keeps_deep_on_for_an_hour_at_most),
+		SCENE(test_tracking_goes_on_while_a_late_release_is_waited_for),
+		SCENE(test_memory_that_would_not_last_leaves_no_time_for_the_few),
+		SCENE(test_pins_that_take_no_memory_leave_time_for_the_few),
+		SCENE(test_a_leak_that_becomes_fast_is_seen_to_be),
+		SCENE(test_late_releases_one_after_the_other_do_not_keep_tracking_on),
+		SCENE(test_memory_that_lasts_leaves_time_for_the_few),
 		SCENE(test_tracking_can_be_called_for_again_after_it_settled),
 		SCENE(test_held_pins_that_no_record_explains_call_for_deep_after_three_steps),
 		SCENE(test_pins_that_the_calls_do_not_explain_call_for_deep),

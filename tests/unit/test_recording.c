@@ -312,13 +312,13 @@ static void test_another_version_is_refused_with_its_number(void **state)
 	struct again a;
 
 	record(s, 1);
-	s->file[8] = 2;
+	s->file[8] = CHUNKS_VERSION + 1;
 	a = replay(s, s->file, s->size, NULL);
 	assert_int_equal(a.open_err, -EPROTONOSUPPORT);
-	assert_int_equal(a.version, 2);
+	assert_int_equal(a.version, CHUNKS_VERSION + 1);
 	s->file[11] = 1;
 	a = replay(s, s->file, s->size, NULL);
-	assert_int_equal(a.version, (1 << 24) + 2);
+	assert_int_equal(a.version, (1 << 24) + CHUNKS_VERSION + 1);
 }
 
 /* ---- writing that fails --------------------------------------------------------------- */

@@ -358,7 +358,7 @@ static void test_so_do_those_of_the_next_tracking(void **state)
 	raise_suspicion(s);
 	obey(s);
 	s->sample.acquired = 0;
-	run(s, 20);
+	run(s, 21);
 	assert_int_equal(s->level, LEVEL_COUNTERS);
 	raise_suspicion(s);
 	pin(s, s->owner, 100);
