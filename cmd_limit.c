@@ -332,7 +332,7 @@ static int look(struct limiter *l)
 	struct live *live = &l->session.live;
 	struct source_look seen = {0};
 	/* Before the books, which so have the pins of whoever crossed. */
-	int err = quota_crossings(live->tracker, session_now_ns(), &l->crossings);
+	int err = quota_crossings(live->tracker, &l->crossings);
 
 	if (!err)
 		err = live_source.look(live, true, true, &seen);

@@ -14,6 +14,9 @@
 
 #define ENOMEM	  12
 #define MAY_WRITE 0x00000002 /* include/linux/fs.h */
+#define FIONBIO	  0x5421     /* include/uapi/asm-generic/ioctls.h */
+#define FIONCLEX  0x5450
+#define FIOCLEX	  0x5451
 
 const volatile __u32 nr_cgroups = 0;
 
@@ -111,6 +114,12 @@ static __always_inline void note(struct pl_quota *q, struct file *file, struct t
 	bpf_map_update_elem(&crossings, &key, &fresh, BPF_ANY);
 }
 
+/* do_vfs_ioctl() answers these itself: they are about the descriptor, and no driver sees them. */
+static __always_inline int is_of_descriptor(__u32 command)
+{
+	return command == FIONBIO || command == FIONCLEX || command == FIOCLEX;
+}
+
 /* ---- the answer ----------------------------------------------------------------------- */
 
 static __noinline int answer(struct file *file, __u32 call, __u32 command)
@@ -128,7 +137,8 @@ static __noinline int answer(struct file *file, __u32 call, __u32 command)
 		return 0;
 	if (!is_drivers(q, file))
 		return 0;
-	if (call == PL_CALL_IOCTL && bpf_map_lookup_elem(&ioctls, &command))
+	if (call == PL_CALL_IOCTL &&
+	    (is_of_descriptor(command) || bpf_map_lookup_elem(&ioctls, &command)))
 		return 0;
 	leader = BPF_CORE_READ(task, group_leader);
 	if (is_exempt(leader, tgid))

@@ -806,9 +806,14 @@ static __noinline int quota_crossed(__u64 owner, __s64 pins)
 	struct pl_crossing fresh = {.count = 1}, *known_crossing;
 	__u64 key;
 
-	if (!o)
-		return 0;
-	key = mix(mix(mix(0, o->tgid), o->start_ns), PL_CALL_PIN);
+	if (o) { /* else there was no room for the owner: it is told without one */
+		fresh.start_ns = o->start_ns;
+		fresh.tgid = o->tgid;
+		fresh.rdev = o->rdev;
+		fresh.worker = o->worker;
+		__builtin_memcpy(fresh.comm, o->comm, sizeof(fresh.comm));
+	}
+	key = mix(mix(mix(0, fresh.tgid), fresh.start_ns), PL_CALL_PIN);
 	known_crossing = bpf_map_lookup_elem(&crossings, &key);
 	if (known_crossing) {
 		known_crossing->last_ns = bpf_ktime_get_ns();
@@ -817,12 +822,7 @@ static __noinline int quota_crossed(__u64 owner, __s64 pins)
 		return 0;
 	}
 	fresh.first_ns = fresh.last_ns = bpf_ktime_get_ns();
-	fresh.start_ns = o->start_ns;
 	fresh.pins = pins;
-	fresh.tgid = o->tgid;
-	fresh.rdev = o->rdev;
-	fresh.worker = o->worker;
-	__builtin_memcpy(fresh.comm, o->comm, sizeof(fresh.comm));
 	map_put(&crossings, &key, &fresh, BPF_ANY);
 	return 0;
 }

@@ -15,9 +15,10 @@ static __always_inline int is_code_of(const struct pl_quota *q, void *function)
 }
 
 /*
- * The file operations name their module. A framework's operations (V4L2's, say) name the framework,
- * and the character device its driver. Where a driver has forgotten to name itself, the functions
- * are in its code.
+ * Of a driver that is not known yet, or was unloaded, no file is: code that is built in has no
+ * module either. The file operations name their module. A framework's operations (V4L2's, say) name
+ * the framework, and the character device its driver. Where a driver has forgotten to name itself,
+ * the functions are in its code.
  */
 static __always_inline int is_drivers(const struct pl_quota *q, struct file *file)
 {
@@ -26,7 +27,7 @@ static __always_inline int is_drivers(const struct pl_quota *q, struct file *fil
 	struct module *owner;
 	struct cdev *device;
 
-	if (!inode || (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFCHR)
+	if (!q->module || !inode || (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFCHR)
 		return 0;
 	owner = BPF_CORE_READ(ops, owner);
 	if (owner && (__u64)owner == q->module)

@@ -11,6 +11,7 @@
 #include <bpf/btf.h>
 
 #include "btfq.h"
+#include "clock.h"
 #include "ksyms.h"
 #include "sysfs.h"
 
@@ -92,6 +93,7 @@ int quota_begin(struct tracker *t, const char *name, uint64_t limit, uint64_t st
 		return err;
 	q->limit = (int64_t)limit;
 	q->stale_ns = stale_ns;
+	q->alive_ns = clock_now_ns();
 	q->module = module;
 	q->text = text;
 	/* Last: the programs count from now on. The sizes are 32 bits wide. */
@@ -114,11 +116,11 @@ static int read_crossings(int map, struct quota_crossings *out)
 	return errno == ENOENT || out->nr ? 0 : -errno;
 }
 
-int quota_crossings(struct tracker *t, uint64_t now_ns, struct quota_crossings *out)
+int quota_crossings(struct tracker *t, struct quota_crossings *out)
 {
 	int quotas, crossings;
 
-	__atomic_store_n(&tracker_quota(t)->alive_ns, now_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&tracker_quota(t)->alive_ns, clock_now_ns(), __ATOMIC_RELAXED);
 	tracker_quota_maps(t, &quotas, &crossings);
 	return read_crossings(crossings, out);
 }

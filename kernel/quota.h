@@ -32,7 +32,7 @@ struct quota_crossings {
 	struct pl_crossing of[PL_CROSSINGS];
 	size_t nr;
 };
-int quota_crossings(struct tracker *t, uint64_t now_ns, struct quota_crossings *out);
+int quota_crossings(struct tracker *t, struct quota_crossings *out);
 
 /* Was the module unloaded since tracking began? */
 bool quota_unloaded(const struct snapshot *s, const char *name);

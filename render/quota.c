@@ -10,6 +10,10 @@
 
 /* What a limit does not reach, and what comes nearest there. In sentences, each for itself. */
 static const char *const not_covered[] = {
+	("a call that begins below the limit is let through, whatever it takes: the driver may end "
+	 "beyond it by what the calls under way take"),
+	("an ioctl() that releases cannot be told from one that takes, and is refused as well, but "
+	 "for those of --allow-ioctl; close() and munmap() always release"),
 	"pins that a kernel thread takes for the driver are counted, and nobody is refused for them",
 	"commands through io_uring (IORING_OP_URING_CMD) and calls of read() are not refused",
 	("calls on files that are not the driver's own character devices are not refused: uverbs "

@@ -191,7 +191,8 @@ class Watch:
                     return o
             seen = len(self.objects)
             if self.process.poll() is not None:
-                raise AssertionError(f"{self.args[1]} ended ({self.process.returncode}) before {what}")
+                raise AssertionError(
+                    f"{self.args[1]} ended ({self.process.returncode}) before {what}")
             time.sleep(0.05)
         raise AssertionError(f"not within {seconds} s: {what}")
 
