@@ -80,10 +80,11 @@ def clean(r, status=0):
     return r
 
 
-def caught(r, pins, status=99, evidence="orphaned", held=0):
+def caught(r, pins, status=99, evidence=("orphaned",), held=0):
     assert r.status == status, (r.status, r.text, r.run)
-    assert [(x["driver"], x["pins"], x["evidence"], x["remaining_pins"]) for x in r.run["leaks"]] == \
-        [("leaky", pins, evidence, pins)], r.run
+    assert [(x["driver"], x["pins"], x["remaining_pins"]) for x in r.run["leaks"]] == \
+        [("leaky", pins, pins)], r.run
+    assert r.run["leaks"][0]["evidence"] in evidence, r.run
     assert r.run["held_pins"] == held and r.run["unproved_pins"] == 0, r.run
     assert r.of("summary")[0]["leaked_pins"] == pins, r.of("summary")
     return r
@@ -336,7 +337,8 @@ def test_a_leak_through_a_worker_is_caught():
 
 
 def test_a_leak_of_a_failing_call_is_caught():
-    r = leak("--", DRIVE, "--pages", 80, "error:5")
+    # The call failed before the process ended: either may be the first whose grace time is over.
+    r = leak("--", DRIVE, "--pages", 80, "error:5", evidence=("error-left", "orphaned"))
     assert r.of("verdict")[-1]["cause"] == "error-path", r.of("verdict")
 
 
@@ -348,7 +350,7 @@ def test_a_leak_is_told_while_the_command_runs_and_counts_once():
 def test_a_module_that_is_unloaded_by_the_command_is_named():
     load("leaky")
     r = gate("--", "sh", "-c", f"{DRIVE} --pages 33 rmmod && rmmod leaky")
-    caught(r, 33, evidence="unloaded")
+    caught(r, 33, evidence=("unloaded",))
 
 
 def test_one_page_in_a_million_pins_is_caught():
