@@ -71,6 +71,7 @@ void ledger_free(struct ledger *l)
 	free(l->standings);
 	free(l->remains);
 	map64_free(&l->waiting);
+	map64_free(&l->waited);
 	map64_free(&l->delays);
 	map64_free(&l->lacks);
 	*l = (struct ledger){0};
@@ -185,15 +186,21 @@ static bool are_many(const struct gone *g, uint64_t apart_ns)
 	return g->owners >= MANY && g->pins >= MANY_PINS && g->last_ns - g->first_ns >= apart_ns;
 }
 
+/* The site is one of the snapshot's. */
+static struct ledger_remains *remains_of(const struct ledger *l, const struct snapshot *s,
+					 const struct snap_site *site)
+{
+	uint32_t at = 0;
+
+	(void)map64_get(&s->site_at, site->key, &at);
+	return &l->remains[at];
+}
+
 static uint64_t grace_of_owners(const struct ledger *l, const struct snapshot *s,
 				const struct snap_site *site)
 {
-	const struct ledger_remains *r;
-	uint32_t at;
+	const struct ledger_remains *r = remains_of(l, s, site);
 
-	if (!map64_get(&s->site_at, site->key, &at))
-		return grace_of(l, site);
-	r = &l->remains[at];
 	if (is_late(l, site))
 		return l->many_ns && are_many(&r->grace, l->many_ns)
 			       ? longer(2 * delay_of(l, site), l->grace_ns)
@@ -204,16 +211,20 @@ static uint64_t grace_of_owners(const struct ledger *l, const struct snapshot *s
 /* Do those who are gone leave something as a habit, and nobody releases late? */
 static bool is_habit(const struct ledger *l, const struct snapshot *s, const struct snap_site *site)
 {
-	uint32_t at;
-
-	return l->many_ns && !delay_of(l, site) && map64_get(&s->site_at, site->key, &at) &&
-	       are_many(&l->remains[at].many, l->many_ns / MANY_PART);
+	return l->many_ns && !delay_of(l, site) &&
+	       are_many(&remains_of(l, s, site)->many, l->many_ns / MANY_PART);
 }
 
 /* No file is known (a worker pinned): the process's end has to do. */
 static uint64_t end_of(const struct snap_owner *o)
 {
 	return o->owner.file_id ? o->file_end_ns : o->dead_ns;
+}
+
+/* Both ends, of the file and of the process, as far as they are known. */
+static uint64_t gone_of(const struct snap_owner *o)
+{
+	return longer(end_of(o), o->dead_ns);
 }
 
 static bool has_passed(const struct snapshot *s, uint64_t since, uint64_t grace)
@@ -870,12 +881,16 @@ static int book_wrong(struct ledger *l, const struct snapshot *s, const struct s
 
 /* ---- how late a call path releases ---------------------------------------------------- */
 
+/*
+ * Fewer pins are left than at the last look and the one before. One look alone does not tell: a
+ * call in flight may just have taken pages that the owner had released, and not be booked yet.
+ */
 static int learn_delay(struct ledger *l, const struct snapshot *s, const struct snap_owner *o,
 		       uint32_t pins_now)
 {
 	uint32_t before, known = 0, delay;
 
-	if (!o->file_end_ns || !map64_get(&l->waiting, o->key, &before) || pins_now >= before)
+	if (!o->file_end_ns || !map64_get(&l->waited, o->key, &before) || pins_now >= before)
 		return 0;
 	if (l->looked_ns > o->file_end_ns + DELAY_MAX_MS * NS_PER_MS) /* it was still there then */
 		return 0;
@@ -899,12 +914,14 @@ static void count_waiting(struct ledger *l, const struct snapshot *s, const stru
 	for (uint32_t i = 0; i < p->nr_slots && i < PL_SLOTS && p->pins; i++) {
 		const struct snap_owner *o = owner_of(s, p->slot[i].owner);
 		struct ledger_standing *standing;
+		uint32_t left;
 
 		if (!o || !has_ended(s, o))
 			continue;
 		standing = &l->standings[o - s->owners];
-		standing->waiting += claim_left(p, &p->slot[i]);
-		standing->left += alone ? claim_left(p, &p->slot[i]) : 0;
+		left = claim_left(p, &p->slot[i]);
+		standing->waiting += left;
+		standing->left += alone ? left : 0;
 	}
 }
 
@@ -932,17 +949,16 @@ static void gone_add(struct gone *g, uint64_t end_ns, uint32_t pins)
  */
 static void note_remains(struct ledger *l, const struct snapshot *s, const struct snap_owner *o)
 {
-	uint64_t gone_ns = longer(end_of(o), o->dead_ns);
-	uint32_t at, left = l->standings[o - s->owners].left;
+	const struct snap_site *site = site_of(s, o->owner.site);
+	uint32_t left = l->standings[o - s->owners].left;
 	struct ledger_remains *r;
 
-	if (!o->dead_ns || !map64_get(&s->site_at, o->owner.site, &at) ||
-	    !ends_with(s, o, &s->sites[at]->blame))
+	if (!o->dead_ns || !site || !ends_with(s, o, &site->blame))
 		return;
-	r = &l->remains[at];
+	r = remains_of(l, s, site);
 	if (has_passed(s, end_of(o), l->many_ns))
 		gone_add(&r->many, end_of(o), left);
-	if (has_passed(s, gone_ns, l->grace_ns))
+	if (has_passed(s, gone_of(o), l->grace_ns))
 		gone_add(&r->grace, end_of(o), left);
 }
 
@@ -952,7 +968,17 @@ static void note_due(struct ledger *l, const struct snapshot *s, const struct sn
 	const struct ledger_standing *known = standing_of(l, s, o);
 
 	if (known->site && ends_with(s, o, &known->site->blame))
-		latest(&l->due_ns, s->now_ns, longer(end_of(o), o->dead_ns), known->grace_ns);
+		latest(&l->due_ns, s->now_ns, gone_of(o), known->grace_ns);
+}
+
+/* Pins that are left now and were at the last look. */
+static int note_waited(struct ledger *l, uint64_t owner, uint32_t pins_now)
+{
+	uint32_t before;
+
+	if (!pins_now || !map64_get(&l->waiting, owner, &before))
+		return 0;
+	return map64_put(&l->waited, owner, pins_now < before ? pins_now : before);
 }
 
 /* Those that are left now are compared with the next time. */
@@ -965,6 +991,9 @@ static int note_waiting(struct ledger *l, const struct snapshot *s)
 			count_waiting(l, s, &s->pages[i].page);
 	for (size_t i = 0; i < s->nr_owners && !err; i++)
 		err = learn_delay(l, s, &s->owners[i], l->standings[i].waiting);
+	map64_clear(&l->waited);
+	for (size_t i = 0; i < s->nr_owners && !err; i++)
+		err = note_waited(l, s->owners[i].key, l->standings[i].waiting);
 	map64_clear(&l->waiting);
 	for (size_t i = 0; i < s->nr_owners && !err; i++)
 		if (l->standings[i].waiting)

@@ -127,6 +127,7 @@ struct ledger {
 	uint64_t due_ns;	/* the last grace time of pins that were left ends; 0: none runs */
 	/* kept between evaluations */
 	struct map64 waiting; /* owner -> pins left after its file ended */
+	struct map64 waited;  /* the same, of those that were left at two looks */
 	struct map64 delays;  /* site -> slowest release after the end seen, in ms */
 	struct map64 lacks;   /* folio -> references it lacked the last time */
 	uint64_t looked_ns;   /* when it was evaluated last */

@@ -101,11 +101,12 @@ static int change_level(struct live *l, enum level to, struct source_level *out)
 	err = to == LEVEL_COUNTERS ? tracker_set_level(l->tracker, to) : raise_level(l, to);
 	out->level = level_of(l);
 	if (!err) {
+		if (to == LEVEL_COUNTERS)
+			return 0;
 		/* When the hooks are in: what is leaked while the census walks is seen. */
-		if (from == LEVEL_COUNTERS && to != LEVEL_COUNTERS)
+		if (from == LEVEL_COUNTERS)
 			out->pinned_known = !survey_sum(&out->pinned);
-		if (to != LEVEL_COUNTERS)
-			out->base = *tracker_base(l->tracker);
+		out->base = *tracker_base(l->tracker);
 		return 0;
 	}
 	out->refused = true;

@@ -108,6 +108,7 @@ END
 
 # until_suspicious COMMAND...: runs a watch until it has a suspicion, then Ctrl-C; into out and err.
 until_suspicious() {
+	: >"$BATS_TEST_TMPDIR/out" # not what the one before has written
 	"$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null &
 	background=$!
 	wait_for_line "$BATS_TEST_TMPDIR/out" 'suspicion[":]'
@@ -1140,8 +1141,8 @@ no_recording() {
 
 @test "a directory, an empty file, text, noise and zeros are no recordings, and said to be none" {
 	make_odd_files
-	printf '\x89pinl\r\n\x1a\x01\0\0\0' | cat - noise >noisy # magic and version before the noise
-	printf '\x89pinl\r\n\x1a\x01\0\0\0' >nothing
+	printf '\x89pinl\r\n\x1a\x02\0\0\0' | cat - noise >noisy # magic and version before the noise
+	printf '\x89pinl\r\n\x1a\x02\0\0\0' >nothing
 	no_recording . "Is a directory"
 	for file in empty text noise noisy nothing /dev/null "$pinleak"; do
 		no_recording "$file" "no recording, or its beginning is damaged"

@@ -114,10 +114,50 @@ static void test_a_release_90_s_after_the_end_is_taken_for_slowness(void **state
 	books_pin(t->b, t->owner, 2);
 	owner_closed(t->b, t->owner, SEC(90));
 	accused(t);
+	accused(t);
 	t->b->pages[0].page.pins = 1;
 	assert_innocent(t);
 	pass(t, SEC(90));
 	assert_int_equal(accused(t)->pins, 3);
+}
+
+/*
+ * A call that is not booked yet pins a page that the owner had released: for a moment it looks as
+ * if he had left it.
+ */
+static void test_a_call_in_flight_makes_no_path_late(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 1);
+	books_pin(t->b, t->owner, 1);
+	owner_closed(t->b, t->owner, MSEC(500));
+	for (int i = 0; i < 5; i++) {
+		t->b->pages[1].page.pins = i % 2;
+		evaluate(t);
+		pass(t, MSEC(200));
+	}
+	pass(t, SEC(1));
+	assert_int_equal(accused(t)->pins, 1);
+}
+
+static void test_what_was_left_for_two_looks_makes_it_late(void **state)
+{
+	struct trial *t = *state;
+
+	books_pin(t->b, t->owner, 1);
+	books_pin(t->b, t->owner, 1);
+	owner_closed(t->b, t->owner, MSEC(500));
+	for (int i = 0; i < 5; i++) {
+		t->b->pages[1].page.pins = i < 2;
+		evaluate(t);
+		pass(t, MSEC(200));
+	}
+	t->l.late_ns = SEC(120);
+	pass(t, MSEC(118499));
+	assert_innocent(t);
+	pass(t, MSEC(1));
+	assert_int_equal(accused(t)->pins, 1);
 }
 
 /* ---- how many left something ---------------------------------------------------------- */
@@ -698,6 +738,8 @@ int main(void)
 		TRIAL(test_workers_of_which_no_file_is_known_count),
 		TRIAL(test_an_end_while_the_pages_were_read_teaches_no_delay),
 		TRIAL(test_it_is_told_until_when_releases_are_waited_for),
+		TRIAL(test_a_call_in_flight_makes_no_path_late),
+		TRIAL(test_what_was_left_for_two_looks_makes_it_late),
 		TRIAL(test_a_torn_record_accuses_nobody),
 		TRIAL(test_a_lost_owner_accuses_nobody),
 		TRIAL(test_a_lost_site_accuses_nobody),

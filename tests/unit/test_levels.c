@@ -258,6 +258,34 @@ static void test_growth_of_what_is_held_keeps_deep_on_for_an_hour_at_most(void *
 	assert_in_range(seconds, 3600, 3630);
 }
 
+#define MIB_100 25600 /* pages */
+
+/* By its one owner. */
+static void leave_one(struct scene *s)
+{
+	pin(s, s->owner, 1);
+	owner_closed(s->b, s->owner, 0);
+	owner_died(s->b, s->owner, 0);
+}
+
+/* So many times 100 MiB are available. */
+static void begin_with(struct scene *s, uint64_t available)
+{
+	s->config.few_ns = SEC(75);
+	s->sample.memory_available = available * MIB_100 * UINT64_C(4096);
+	begin_tracking(s);
+}
+
+/* For so many seconds at most, until there is a verdict: pages are pinned, and memory taken. */
+static void take(struct scene *s, int seconds, uint32_t pages, uint32_t memory)
+{
+	for (int i = 0; i < seconds && !s->r.verdicts; i++) {
+		s->sample.acquired += pages;
+		s->sample.memory_available -= memory * UINT64_C(4096);
+		run(s, 1);
+	}
+}
+
 static void test_tracking_goes_on_while_a_late_release_is_waited_for(void **state)
 {
 	struct scene *s = *state;
@@ -266,9 +294,7 @@ static void test_tracking_goes_on_while_a_late_release_is_waited_for(void **stat
 	begin(s);
 	raise_suspicion(s);
 	obey(s);
-	pin(s, s->owner, 1);
-	owner_closed(s->b, s->owner, 0);
-	owner_died(s->b, s->owner, 0);
+	leave_one(s);
 	run(s, 74);
 	assert_int_equal(s->level, LEVEL_LIGHT);
 	assert_int_equal(s->r.verdicts, 0);
@@ -284,17 +310,9 @@ static void test_memory_that_would_not_last_leaves_no_time_for_the_few(void **st
 {
 	struct scene *s = *state;
 
-	s->config.few_ns = SEC(75);
-	s->sample.memory_available = 121 * 25600 * UINT64_C(4096); /* 100 MiB a second */
-	begin_tracking(s);
-	pin(s, s->owner, 1);
-	owner_closed(s->b, s->owner, 0);
-	owner_died(s->b, s->owner, 0);
-	for (int i = 0; i < 2; i++) {
-		s->sample.acquired += 25600;
-		s->sample.memory_available -= 25600 * UINT64_C(4096);
-		run(s, 1);
-	}
+	begin_with(s, 121);
+	leave_one(s);
+	take(s, 2, MIB_100, MIB_100);
 	assert_int_equal(s->r.verdicts, 1);
 }
 
@@ -303,16 +321,9 @@ static void test_pins_that_take_no_memory_leave_time_for_the_few(void **state)
 {
 	struct scene *s = *state;
 
-	s->config.few_ns = SEC(75);
-	s->sample.memory_available = 100 * 25600 * UINT64_C(4096);
-	begin_tracking(s);
-	pin(s, s->owner, 1);
-	owner_closed(s->b, s->owner, 0);
-	owner_died(s->b, s->owner, 0);
-	for (int i = 0; i < 10; i++) {
-		s->sample.acquired += 25600;
-		run(s, 1);
-	}
+	begin_with(s, 100);
+	leave_one(s);
+	take(s, 10, MIB_100, 0);
 	assert_int_equal(s->r.verdicts, 0);
 }
 
@@ -320,18 +331,10 @@ static void test_a_leak_that_becomes_fast_is_seen_to_be(void **state)
 {
 	struct scene *s = *state;
 
-	s->config.few_ns = SEC(75);
-	s->sample.memory_available = 200 * 25600 * UINT64_C(4096);
-	begin_tracking(s);
+	begin_with(s, 200);
 	run(s, 1000);
-	pin(s, s->owner, 1);
-	owner_closed(s->b, s->owner, 0);
-	owner_died(s->b, s->owner, 0);
-	for (int i = 0; i < 60 && !s->r.verdicts; i++) {
-		s->sample.acquired += 2 * 25600;
-		s->sample.memory_available -= 2 * 25600 * UINT64_C(4096);
-		run(s, 1);
-	}
+	leave_one(s);
+	take(s, 60, 2 * MIB_100, 2 * MIB_100);
 	assert_int_equal(s->r.verdicts, 1);
 }
 
@@ -364,17 +367,9 @@ static void test_memory_that_lasts_leaves_time_for_the_few(void **state)
 {
 	struct scene *s = *state;
 
-	s->config.few_ns = SEC(75);
-	s->sample.memory_available = 131 * 25600 * UINT64_C(4096);
-	begin_tracking(s);
-	pin(s, s->owner, 1);
-	owner_closed(s->b, s->owner, 0);
-	owner_died(s->b, s->owner, 0);
-	for (int i = 0; i < 10; i++) {
-		s->sample.acquired += 25600;
-		s->sample.memory_available -= 25600 * UINT64_C(4096);
-		run(s, 1);
-	}
+	begin_with(s, 131);
+	leave_one(s);
+	take(s, 10, MIB_100, MIB_100);
 	assert_int_equal(s->r.verdicts, 0);
 }
 
