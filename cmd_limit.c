@@ -27,6 +27,7 @@ enum {
 	OPT_EXEMPT_COMM,
 	OPT_EXEMPT_CGROUP,
 	OPT_ALLOW_IOCTL,
+	OPT_REFUSE_IOCTL,
 	OPT_INTERVAL,
 	OPT_FOR,
 	OPT_JSON,
@@ -50,9 +51,13 @@ static const struct option_row options[] = {
 	[OPT_EXEMPT_CGROUP] = {"exempt-cgroup", "PATH", "never refuse this control group (v2)",
 			       NULL},
 	[OPT_ALLOW_IOCTL] = {"allow-ioctl", "NR",
-			     "never refuse this ioctl, one that releases, say;\n"
+			     "never refuse this ioctl, though it pins;\n"
 			     "its whole number, like 0x4c05",
 			     NULL},
+	[OPT_REFUSE_IOCTL] = {"refuse-ioctl", "NR",
+			      "refuse this ioctl at the limit, though it also\n"
+			      "releases, or a kernel thread pins for it",
+			      NULL},
 	[OPT_INTERVAL] = {"interval", "TIME", "between two looks [1s]", NULL},
 	[OPT_FOR] = {"for", "TIME", "end after so long [never]", NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object a line", NULL},
@@ -81,6 +86,8 @@ struct limiter {
 	struct barrier *barrier;
 	struct quota_told told;
 	struct quota_crossings crossings;
+	struct quota_learned learned;
+	struct quota_kinds kinds;
 	struct pl_quota quota; /* at the last look */
 	struct balance balance;
 	bool unloaded, crossed;
@@ -139,6 +146,26 @@ static int exempt_cgroup(const struct command *self, struct barrier_exempt *e, c
 	return STATUS_OK;
 }
 
+static int order_ioctl(const struct command *self, struct barrier_exempt *e, int option,
+		       const char *value)
+{
+	uint8_t order = option == OPT_REFUSE_IOCTL ? PL_REFUSE : PL_ALLOW;
+	uint32_t command;
+
+	if (e->nr_ioctls == PL_EXEMPTIONS)
+		return too_many(self, option);
+	if (units_code(value, &command))
+		return option_bad(self, &options[option], value,
+				  "the number of an ioctl, like 0x4c05");
+	for (size_t i = 0; i < e->nr_ioctls; i++)
+		if (e->ioctls[i].command == command && e->ioctls[i].order != order)
+			return usage_error(self, ERROR_INVALID_PARAMETER,
+					   "ioctl 0x%x: to be refused, or allowed?", command);
+	e->ioctls[e->nr_ioctls].command = command;
+	e->ioctls[e->nr_ioctls++].order = order;
+	return STATUS_OK;
+}
+
 static int set_exempt(const struct command *self, struct limiter *l, int option, const char *value)
 {
 	struct barrier_exempt *e = &l->exempt;
@@ -158,12 +185,7 @@ static int set_exempt(const struct command *self, struct limiter *l, int option,
 		e->pids[e->nr_pids++] = (uint32_t)pid;
 		return status;
 	default:
-		if (e->nr_ioctls == PL_EXEMPTIONS)
-			return too_many(self, option);
-		if (units_code(value, &e->ioctls[e->nr_ioctls++]))
-			return option_bad(self, &options[option], value,
-					  "the number of an ioctl, like 0x4c05");
-		return STATUS_OK;
+		return order_ioctl(self, e, option, value);
 	}
 }
 
@@ -327,6 +349,30 @@ static void tell(struct limiter *l, const struct snapshot *books)
 	}
 }
 
+static void tell_kind(struct limiter *l, const struct quota_kind *k)
+{
+	struct quota_report_kind told = {.of = &l->report,
+					 .kind = k,
+					 .refused = quota_answer(&k->habit) == QUOTA_REFUSED};
+
+	for (size_t i = 0; i < l->exempt.nr_ioctls && k->kind.call == PL_CALL_IOCTL; i++)
+		if (l->exempt.ioctls[i].command == k->kind.command) {
+			told.ordered = true;
+			told.refused = l->exempt.ioctls[i].order == PL_REFUSE;
+		}
+	l->to->kind(&l->render, &told);
+}
+
+static int learn(struct limiter *l)
+{
+	int err = quota_kinds(l->session.live.tracker, &l->kinds);
+
+	for (size_t i = 0; i < l->kinds.nr; i++)
+		if (quota_learn(&l->learned, &l->kinds.of[i]))
+			tell_kind(l, &l->kinds.of[i]);
+	return err;
+}
+
 static int look(struct limiter *l)
 {
 	struct live *live = &l->session.live;
@@ -343,7 +389,7 @@ static int look(struct limiter *l)
 	l->report.now_ns = seen.sample.now_ns;
 	l->unloaded = quota_unloaded(seen.books, l->driver);
 	tell(l, seen.books);
-	return 0;
+	return l->enforce ? learn(l) : 0;
 }
 
 static int loop(struct limiter *l)
@@ -445,8 +491,9 @@ const struct command limit_command = {
 	.usage = "DRIVER --pages N [OPTION...]",
 	.about = "Counts the pages that one driver (a module) has pinned and not released, from\n"
 		 "now on. Who takes it beyond the limit is told. With --enforce, ioctl(), write()\n"
-		 "and mmap() of its devices fail with ENOMEM while the limit is reached; close()\n"
-		 "and munmap() never do. The limit ends with pinleak, however that ends.\n",
+		 "and mmap() of its devices fail with ENOMEM while the limit is reached, if calls\n"
+		 "of their kind are seen to pin; close(), munmap() and what releases never do.\n"
+		 "The limit ends with pinleak, however that ends.\n",
 	.options = options,
 	.more = "exit status: 0 the limit held, 1 it was crossed or calls were refused,\n"
 		"             2 wrong usage, or no such driver, 3 this machine or kernel cannot,\n"

@@ -3,13 +3,16 @@
  * Programs that refuse calls on the device files of a driver that holds as many pins as it may.
  *
  * How many those are, pinleak.bpf.c counts. A call is asked about before the driver sees it, so
- * what the call would take is not known: it is let through as long as the limit is not reached.
- * Whatever is not sure here lets the call through. close(), munmap() and read() have no program.
+ * what the call would take is not known: it is let through as long as the limit is not reached, and
+ * beyond it unless calls of its kind are known to pin and not to release. That, too, pinleak.bpf.c
+ * learns: each call is noted here for it. Whatever is not sure lets the call through. close(),
+ * munmap() and read() have no program.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include "kernel.h"
+#include "visit.h"
 #include "whose.h"
 
 #define ENOMEM	  12
@@ -38,7 +41,21 @@ struct {
 	__type(value, struct pl_crossing);
 } crossings SEC(".maps");
 
-/* What is exempt. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PL_VISITS);
+	__type(key, __u32);
+	__type(value, struct pl_visit);
+} visits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PL_KINDS);
+	__type(key, struct pl_kind);
+	__type(value, struct pl_habit);
+} habits SEC(".maps");
+
+/* What is exempt, and for ioctls enum pl_order. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PL_EXEMPTIONS);
@@ -120,6 +137,32 @@ static __always_inline int is_of_descriptor(__u32 command)
 	return command == FIONBIO || command == FIONCLEX || command == FIOCLEX;
 }
 
+/* ---- what is asked -------------------------------------------------------------------- */
+
+static __always_inline void note_visit(const struct pl_kind *kind)
+{
+	struct pl_visit fresh = {.kind = *kind, .syscall = visit_syscall()}, *known;
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	known = bpf_map_lookup_elem(&visits, &tid);
+	if (known)
+		*known = fresh;
+	else
+		bpf_map_update_elem(&visits, &tid, &fresh, BPF_ANY);
+}
+
+/* A kind of call that also releases is let through: a release is never refused. */
+static __always_inline int may_be_refused(const struct pl_kind *kind)
+{
+	struct pl_habit *habit = bpf_map_lookup_elem(&habits, kind);
+	__u32 command = kind->command;
+	__u8 *order = kind->call == PL_CALL_IOCTL ? bpf_map_lookup_elem(&ioctls, &command) : 0;
+
+	if (order)
+		return *order == PL_REFUSE;
+	return habit && habit->pinned && !habit->released;
+}
+
 /* ---- the answer ----------------------------------------------------------------------- */
 
 static __noinline int answer(struct file *file, __u32 call, __u32 command)
@@ -127,18 +170,19 @@ static __noinline int answer(struct file *file, __u32 call, __u32 command)
 	struct task_struct *leader, *task = bpf_get_current_task_btf();
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32, zero = 0;
 	struct pl_quota *q = bpf_map_lookup_elem(&quotas, &zero);
+	struct pl_kind kind = {.call = call, .command = command};
 
 	if (!q || !file)
 		return 0;
 	if (trial && trial == tgid)
 		return -ENOMEM;
+	if (!is_drivers(q, file) || (call == PL_CALL_IOCTL && is_of_descriptor(command)))
+		return 0;
+	kind.ops = (__u64)BPF_CORE_READ(file, f_op);
+	note_visit(&kind);
 	/* When nobody corrects the count any more, nobody is refused for it. */
-	if (q->pins < q->limit || !q->module || bpf_ktime_get_ns() > q->alive_ns + q->stale_ns)
-		return 0;
-	if (!is_drivers(q, file))
-		return 0;
-	if (call == PL_CALL_IOCTL &&
-	    (is_of_descriptor(command) || bpf_map_lookup_elem(&ioctls, &command)))
+	if (q->pins < q->limit || bpf_ktime_get_ns() > q->alive_ns + q->stale_ns ||
+	    !may_be_refused(&kind))
 		return 0;
 	leader = BPF_CORE_READ(task, group_leader);
 	if (is_exempt(leader, tgid))

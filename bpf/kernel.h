@@ -18,6 +18,10 @@ struct module {
 	const char *srcversion;
 };
 
+struct pcpu_hot {
+	int preempt_count;
+};
+
 struct cdev {
 	struct module *owner;
 };
@@ -125,6 +129,7 @@ struct pt_regs {
 	unsigned long r9;
 	unsigned long r8;
 	unsigned long ax;
+	unsigned long bx;
 	unsigned long cx;
 	unsigned long dx;
 	unsigned long si;

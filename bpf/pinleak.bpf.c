@@ -17,6 +17,7 @@
 #include "kernel.h"
 #include "quota.h"
 #include "record.h"
+#include "visit.h"
 #include "whose.h"
 
 #define EPERM	    1
@@ -287,6 +288,22 @@ struct {
 	__type(key, __u64);
 	__type(value, struct pl_crossing);
 } crossings SEC(".maps");
+
+/* Written by barrier.bpf.c; empty when nobody is refused. Room is made before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct pl_visit);
+} visits SEC(".maps");
+
+/* Read by it. Preallocated, see pages. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct pl_kind);
+	__type(value, struct pl_habit);
+} habits SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -750,6 +767,27 @@ static __always_inline int call_is_bad(__u64 id)
 	return bpf_map_lookup_elem(&failures, &id) || bpf_map_lookup_elem(&failures, &whole);
 }
 
+/* ---- where are we ------------------------------------------------------------------- */
+
+/* The preemption counter: a variable of its own, and from 6.2 to 6.14 a field. */
+extern const int __preempt_count __ksym __weak;
+extern const struct pcpu_hot pcpu_hot __ksym __weak;
+
+#define IN_INTERRUPT 0x00ff0100 /* NMI_MASK | HARDIRQ_MASK | SOFTIRQ_OFFSET */
+
+/* An interrupt has nothing to do with the call that it came into. 0 when that is not known. */
+static __always_inline int in_interrupt(void)
+{
+	int count = 0;
+
+	if (&__preempt_count)
+		count = *(const int *)bpf_this_cpu_ptr(&__preempt_count);
+	else if (&pcpu_hot)
+		count = BPF_CORE_READ((struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot),
+				      preempt_count);
+	return count & IN_INTERRUPT;
+}
+
 /* ---- the limited driver ------------------------------------------------------------- */
 
 static __always_inline struct pl_quota *quota_get(void)
@@ -797,6 +835,62 @@ static __always_inline int is_limited_call(__u32 slot)
 	if (!q || !s)
 		return 0;
 	return (s->owner.site && runs_through_limited(s, q)) || is_limited_file();
+}
+
+/* The call on the driver's devices that this thread is in; 0 when it is in none. */
+static __always_inline struct pl_visit *visit_now(void)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct pl_visit *v = limits ? bpf_map_lookup_elem(&visits, &tid) : 0;
+
+	return v && v->syscall == visit_syscall() ? v : 0;
+}
+
+static __always_inline struct pl_habit *habit_of(const struct pl_visit *v)
+{
+	struct pl_habit fresh = {}, *known;
+	struct pl_kind kind = v->kind;
+
+	known = bpf_map_lookup_elem(&habits, &kind);
+	if (known)
+		return known;
+	map_put(&habits, &kind, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&habits, &kind); /* none: full, and such calls are let through */
+}
+
+/* This call takes pins. If it has released some before, it was not in order to release. */
+static __noinline int visit_pins(void)
+{
+	struct pl_visit *v = visit_now();
+	struct pl_habit *habit;
+
+	if (!v || v->pinned)
+		return 0;
+	habit = habit_of(v);
+	if (!habit)
+		return 0;
+	__sync_fetch_and_add(&habit->pinned, 1);
+	if (v->released)
+		__sync_fetch_and_add(&habit->released, -1);
+	v->pinned = 1;
+	v->released = 0;
+	return 0;
+}
+
+/* It releases pins, of whichever call; those that it took itself are no release. */
+static __noinline int visit_releases(void)
+{
+	struct pl_visit *v = visit_now();
+	struct pl_habit *habit;
+
+	if (!v || v->pinned || v->released || in_interrupt())
+		return 0;
+	habit = habit_of(v);
+	if (!habit)
+		return 0;
+	__sync_fetch_and_add(&habit->released, 1);
+	v->released = 1;
+	return 0;
 }
 
 /* With these pins the driver has more than its limit. */
@@ -1372,6 +1466,8 @@ static __always_inline void quota_released(void *ctx, const struct pl_page *p, _
 	if (others && !(site_get(ctx, s) && runs_through_limited(s, q)) && !is_limited_file())
 		refs = refs > others ? refs - others : 0;
 	quota_take(folio, refs);
+	if (refs)
+		visit_releases();
 }
 
 /* Called before the pins leave the folio's count: they must be among those it has. */
@@ -1760,6 +1856,8 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 	s = limits ? scratch_of(slot) : 0;
 	if (s)
 		s->limited = limited;
+	if (s && limited)
+		visit_pins();
 	if (array) {
 		struct walk *w = walk_of(ctx, slot);
 

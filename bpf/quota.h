@@ -13,6 +13,8 @@
 #define PL_CGROUPS    8	   /* control groups that can be exempt */
 #define PL_EXEMPTIONS 64   /* processes, commands, ioctls: of each sort */
 #define PL_CROSSINGS  1024 /* processes told apart; those not seen for longest go first */
+#define PL_VISITS     8192 /* threads told apart that call the driver; the same */
+#define PL_KINDS      512  /* kinds of calls that a driver pins or releases by */
 
 /* Mapped by user space. Pins are references, one for each page that was asked for. */
 struct pl_quota {
@@ -52,6 +54,33 @@ struct pl_crossing {
 	__u8 worker;   /* taken by a kernel thread */
 	__u8 pad[2];
 	char comm[PL_COMM];
+};
+
+/* A kind of call. It is known by what it calls, so that all devices of a driver share it. */
+struct pl_kind {
+	__u64 ops;     /* the file's operations */
+	__u32 call;    /* enum pl_call */
+	__u32 command; /* of an ioctl */
+};
+
+/* What calls of a kind have done with the driver's pins. */
+struct pl_habit {
+	__u32 pinned;	/* calls that took some, whatever else they did */
+	__u32 released; /* calls that have released some, and taken none */
+};
+
+/* The call on the driver's devices that a thread has made last. Key: thread id. */
+struct pl_visit {
+	struct pl_kind kind;
+	__u64 syscall; /* by which it is known whether that call is still the one under way */
+	__u8 pinned, released;
+	__u8 pad[6];
+};
+
+/* What the operator has said of an ioctl. */
+enum pl_order {
+	PL_ALLOW = 1,
+	PL_REFUSE,
 };
 
 struct pl_command {

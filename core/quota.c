@@ -30,6 +30,12 @@ int quota_pages(enum quota_unit unit, const char *text, uint64_t memory, uint32_
 
 /* ---- what is told --------------------------------------------------------------------- */
 
+/* A limit is crossed again only after the driver was below it; refusals come by the thousand. */
+static bool is_more(const struct pl_crossing *c, uint64_t told)
+{
+	return c->call == PL_CALL_PIN ? c->count > told : c->count / QUOTA_MORE >= told;
+}
+
 bool quota_take(struct quota_told *t, const struct pl_crossing *c)
 {
 	size_t i = 0;
@@ -37,7 +43,7 @@ bool quota_take(struct quota_told *t, const struct pl_crossing *c)
 	while (i < t->nr && (t->told[i].tgid != c->tgid || t->told[i].start_ns != c->start_ns ||
 			     t->told[i].call != c->call))
 		i++;
-	if (i < t->nr && c->count / QUOTA_MORE < t->told[i].count)
+	if (i < t->nr && !is_more(c, t->told[i].count))
 		return false;
 	if (i == t->nr) {
 		/* The oldest makes room: it may be told twice then, and nothing is kept back. */
@@ -49,6 +55,33 @@ bool quota_take(struct quota_told *t, const struct pl_crossing *c)
 		t->told[i].call = c->call;
 	}
 	t->told[i].count = c->count;
+	return true;
+}
+
+/* ---- kinds of calls ------------------------------------------------------------------- */
+
+enum quota_answer quota_answer(const struct pl_habit *h)
+{
+	if (!h->pinned)
+		return QUOTA_UNKNOWN;
+	return h->released ? QUOTA_BOTH : QUOTA_REFUSED;
+}
+
+bool quota_learn(struct quota_learned *l, const struct quota_kind *k)
+{
+	enum quota_answer answer = quota_answer(&k->habit);
+	size_t i = 0;
+
+	while (i < l->nr && memcmp(&l->told[i].kind, &k->kind, sizeof(k->kind)))
+		i++;
+	if (i == l->nr) {
+		if (answer == QUOTA_UNKNOWN || i == PL_KINDS)
+			return false;
+		l->told[l->nr++].kind = k->kind;
+	} else if (l->told[i].answer == answer) {
+		return false;
+	}
+	l->told[i].answer = answer;
 	return true;
 }
 

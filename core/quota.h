@@ -13,7 +13,7 @@
 #include "../bpf/quota.h"
 #include "snapshot.h"
 
-#define QUOTA_MORE 10 /* times as often as told: worth another word */
+#define QUOTA_MORE 10 /* refused so many times as often as told: worth another word */
 
 enum quota_unit {
 	QUOTA_PAGES,
@@ -39,8 +39,39 @@ struct quota_told {
 	size_t nr, next;
 };
 
-/* Is it worth a word: a process that is new, or ten times as often? Then it is kept as told. */
+/*
+ * Is it worth a word: a process that is new, or has crossed the limit again, or was refused ten
+ * times as often? Then it is kept as told.
+ */
 bool quota_take(struct quota_told *t, const struct pl_crossing *c);
+
+/* ---- kinds of calls ------------------------------------------------------------------- */
+
+struct quota_kind {
+	struct pl_kind kind;
+	struct pl_habit habit;
+};
+
+/* What happens to calls of a kind when the limit is reached. */
+enum quota_answer {
+	QUOTA_UNKNOWN = 0, /* let through: none of them has pinned yet */
+	QUOTA_REFUSED,
+	QUOTA_BOTH, /* let through: some have released */
+	QUOTA_ANSWERS,
+};
+enum quota_answer quota_answer(const struct pl_habit *h);
+
+/* Kinds that were told. {0} is ready to use. */
+struct quota_learned {
+	struct {
+		struct pl_kind kind;
+		enum quota_answer answer; /* when it was told */
+	} told[PL_KINDS];
+	size_t nr;
+};
+
+/* Is it worth a word: a kind that pins and is new, or is answered otherwise than was told? */
+bool quota_learn(struct quota_learned *l, const struct quota_kind *k);
 
 /* Does the call path run through the module's code? (So not every pin of a driver's does.) */
 bool quota_runs_through(const struct pl_site *site, const char *module);

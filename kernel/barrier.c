@@ -77,13 +77,18 @@ static int choose(struct barrier *b, enum barrier_way way, char why[BARRIER_WHY]
 
 static int share_count(struct barrier *b, const struct tracker *t)
 {
-	int quotas, crossings, err;
+	struct quota_maps of;
+	int err;
 
 	if (!t)
 		return 0;
-	tracker_quota_maps(t, &quotas, &crossings);
-	err = bpf_map__reuse_fd(b->skel->maps.quotas, quotas);
-	return err ? err : bpf_map__reuse_fd(b->skel->maps.crossings, crossings);
+	of = tracker_quota_maps(t);
+	err = bpf_map__reuse_fd(b->skel->maps.quotas, of.quotas);
+	if (!err)
+		err = bpf_map__reuse_fd(b->skel->maps.crossings, of.crossings);
+	if (!err)
+		err = bpf_map__reuse_fd(b->skel->maps.visits, of.visits);
+	return err ? err : bpf_map__reuse_fd(b->skel->maps.habits, of.habits);
 }
 
 static int put_all(const struct bpf_map *map, const void *keys, size_t size, size_t nr)
@@ -97,6 +102,15 @@ static int put_all(const struct bpf_map *map, const void *keys, size_t size, siz
 	return 0;
 }
 
+static int put_orders(struct barrier *b, const struct barrier_exempt *e)
+{
+	for (size_t i = 0; i < e->nr_ioctls; i++)
+		if (bpf_map_update_elem(bpf_map__fd(b->skel->maps.ioctls), &e->ioctls[i].command,
+					&e->ioctls[i].order, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
 static int put_exempt(struct barrier *b, const struct barrier_exempt *e, char why[BARRIER_WHY])
 {
 	int err = put_all(b->skel->maps.pids, e->pids, sizeof(*e->pids), e->nr_pids);
@@ -105,7 +119,7 @@ static int put_exempt(struct barrier *b, const struct barrier_exempt *e, char wh
 		err = put_all(b->skel->maps.commands, e->commands, sizeof(*e->commands),
 			      e->nr_commands);
 	if (!err)
-		err = put_all(b->skel->maps.ioctls, e->ioctls, sizeof(*e->ioctls), e->nr_ioctls);
+		err = put_orders(b, e);
 	for (uint32_t i = 0; i < e->nr_cgroups && !err; i++)
 		if (bpf_map_update_elem(bpf_map__fd(b->skel->maps.cgroups), &i, &e->cgroups[i],
 					BPF_ANY))

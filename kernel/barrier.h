@@ -20,13 +20,16 @@ enum barrier_way {
 };
 const char *barrier_way_name(enum barrier_way w);
 
-/* What is let through whatever the driver holds. */
+/* What is let through whatever the driver holds; and ioctls that are not. */
 struct barrier_exempt {
 	uint32_t pids[PL_EXEMPTIONS];
 	size_t nr_pids;
 	struct pl_command commands[PL_EXEMPTIONS];
 	size_t nr_commands;
-	uint32_t ioctls[PL_EXEMPTIONS];
+	struct {
+		uint32_t command;
+		uint8_t order; /* enum pl_order */
+	} ioctls[PL_EXEMPTIONS];
 	size_t nr_ioctls;
 	int cgroups[PL_CGROUPS]; /* descriptors of directories of cgroup v2; the user closes them */
 	size_t nr_cgroups;

@@ -257,8 +257,11 @@ int programs_load(struct programs *ps, const struct plan *plan, const struct pro
 	bpf_map__set_max_entries(ps->skel->maps.pages, room->folios);
 	if (room->processes)
 		bpf_map__set_max_entries(ps->skel->maps.tree, room->processes);
-	if (room->quota)
+	if (room->quota) {
 		bpf_map__set_max_entries(ps->skel->maps.shares, room->folios);
+		bpf_map__set_max_entries(ps->skel->maps.visits, PL_VISITS);
+		bpf_map__set_max_entries(ps->skel->maps.habits, PL_KINDS);
+	}
 	err = pinleak_bpf__load(ps->skel);
 	if (err)
 		return programs_fail(ps, err, "the kernel refuses the programs: %s",

@@ -118,11 +118,24 @@ static int read_crossings(int map, struct quota_crossings *out)
 
 int quota_crossings(struct tracker *t, struct quota_crossings *out)
 {
-	int quotas, crossings;
-
 	__atomic_store_n(&tracker_quota(t)->alive_ns, clock_now_ns(), __ATOMIC_RELAXED);
-	tracker_quota_maps(t, &quotas, &crossings);
-	return read_crossings(crossings, out);
+	return read_crossings(tracker_quota_maps(t).crossings, out);
+}
+
+/* None is ever taken out of the map. */
+int quota_kinds(struct tracker *t, struct quota_kinds *out)
+{
+	int map = tracker_quota_maps(t).habits;
+	struct pl_kind key, *last = NULL;
+
+	out->nr = 0;
+	while (out->nr < PL_KINDS && !bpf_map_get_next_key(map, last, &key)) {
+		out->of[out->nr].kind = key;
+		if (!bpf_map_lookup_elem(map, &key, &out->of[out->nr].habit))
+			out->nr++;
+		last = &key;
+	}
+	return out->nr || errno == ENOENT ? 0 : -errno;
 }
 
 bool quota_unloaded(const struct snapshot *s, const char *name)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "../bpf/quota.h"
+#include "../core/quota.h"
 #include "../core/snapshot.h"
 #include "tracker.h"
 
@@ -33,6 +34,13 @@ struct quota_crossings {
 	size_t nr;
 };
 int quota_crossings(struct tracker *t, struct quota_crossings *out);
+
+/* What kinds of calls have done with the driver's pins, while calls are refused. -errno. */
+struct quota_kinds {
+	struct quota_kind of[PL_KINDS];
+	size_t nr;
+};
+int quota_kinds(struct tracker *t, struct quota_kinds *out);
 
 /* Was the module unloaded since tracking began? */
 bool quota_unloaded(const struct snapshot *s, const char *name);

@@ -91,10 +91,14 @@ struct pl_quota *tracker_quota(const struct tracker *t)
 	return t->programs.quota;
 }
 
-void tracker_quota_maps(const struct tracker *t, int *quotas, int *crossings)
+struct quota_maps tracker_quota_maps(const struct tracker *t)
 {
-	*quotas = bpf_map__fd(t->programs.skel->maps.quotas);
-	*crossings = bpf_map__fd(t->programs.skel->maps.crossings);
+	return (struct quota_maps){
+		.quotas = bpf_map__fd(t->programs.skel->maps.quotas),
+		.crossings = bpf_map__fd(t->programs.skel->maps.crossings),
+		.visits = bpf_map__fd(t->programs.skel->maps.visits),
+		.habits = bpf_map__fd(t->programs.skel->maps.habits),
+	};
 }
 
 int tracker_peek(struct tracker *t, uint64_t addr, uint64_t *out)

@@ -37,7 +37,10 @@ bool tracker_follows(const struct tracker *t, uint32_t tgid);
  * belong to the tracker.
  */
 struct pl_quota *tracker_quota(const struct tracker *t);
-void tracker_quota_maps(const struct tracker *t, int *quotas, int *crossings);
+struct quota_maps {
+	int quotas, crossings, visits, habits;
+};
+struct quota_maps tracker_quota_maps(const struct tracker *t);
 
 /* Eight bytes of kernel memory, above level counters. -errno: there are none. */
 int tracker_peek(struct tracker *t, uint64_t addr, uint64_t *out);

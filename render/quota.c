@@ -12,9 +12,12 @@
 static const char *const not_covered[] = {
 	("a call that begins below the limit is let through, whatever it takes: the driver may end "
 	 "beyond it by what the calls under way take"),
-	("an ioctl() that releases cannot be told from one that takes, and is refused as well, but "
-	 "for those of --allow-ioctl; close() and munmap() always release"),
-	"pins that a kernel thread takes for the driver are counted, and nobody is refused for them",
+	("which ioctl(), and whether write() and mmap(), takes pages is learned as it does: the first "
+	 "call of each kind is let through beyond the limit as well"),
+	("calls of a kind by which the driver has also released pages are let through, since no "
+	 "release is ever refused; but for the ioctls of --refuse-ioctl"),
+	("pins that a kernel thread takes for the driver are counted, and nobody is refused for "
+	 "them, but by --refuse-ioctl"),
 	"commands through io_uring (IORING_OP_URING_CMD) and calls of read() are not refused",
 	("calls on files that are not the driver's own character devices are not refused: uverbs "
 	 "of an RDMA driver, sockets, block devices, buffers registered with io_uring"),
@@ -37,7 +40,7 @@ static const char *const instead[] = {
 };
 #define INSTEAD (sizeof(instead) / sizeof(*instead))
 
-static const char *call_name(uint8_t call)
+static const char *call_name(uint32_t call)
 {
 	static const char *const names[PL_CALLS] = {"pin", "ioctl", "write", "mmap"};
 
@@ -99,6 +102,20 @@ static void text_crossing(const struct render *r, const struct quota_report_cros
 	fflush(r->to);
 }
 
+static void text_kind(const struct render *r, const struct quota_report_kind *k)
+{
+	const struct pl_kind *kind = &k->kind->kind;
+
+	render_stamp(r, k->of->now_ns);
+	fprintf(r->to, "learned: %.24s takes pages by %s()", k->of->driver, call_name(kind->call));
+	if (kind->call == PL_CALL_IOCTL)
+		fprintf(r->to, " 0x%x", kind->command);
+	fprintf(r->to, "%s\n  beyond the limit it is %s%s\n",
+		k->kind->habit.released ? ", and releases" : "",
+		k->refused ? "refused" : "let through", k->ordered ? ", as asked for" : "");
+	fflush(r->to);
+}
+
 static void text_end(const struct render *r, const struct quota_report_end *e)
 {
 	const struct pl_quota *q = e->quota;
@@ -122,6 +139,7 @@ static void text_end(const struct render *r, const struct quota_report_end *e)
 const struct quota_reporter quota_text = {
 	.begin = text_begin,
 	.crossing = text_crossing,
+	.kind = text_kind,
 	.end = text_end,
 };
 
@@ -179,6 +197,21 @@ static void crossing_json(const struct render *r, const struct quota_report_cros
 	json_put(r, o);
 }
 
+static void kind_json(const struct render *r, const struct quota_report_kind *k)
+{
+	const struct pl_kind *kind = &k->kind->kind;
+	json_t *o = event(r, "learned", k->of->now_ns, k->of);
+
+	json_object_set_new(o, "call", json_string(call_name(kind->call)));
+	json_object_set_new(o, "command",
+			    kind->call == PL_CALL_IOCTL ? json_integer(kind->command)
+							: json_null());
+	json_object_set_new(o, "releases", json_boolean(k->kind->habit.released));
+	json_object_set_new(o, "refused", json_boolean(k->refused));
+	json_object_set_new(o, "ordered", json_boolean(k->ordered));
+	json_put(r, o);
+}
+
 static void end_json(const struct render *r, const struct quota_report_end *e)
 {
 	const struct pl_quota *q = e->quota;
@@ -199,5 +232,6 @@ static void end_json(const struct render *r, const struct quota_report_end *e)
 const struct quota_reporter quota_json = {
 	.begin = begin_json,
 	.crossing = crossing_json,
+	.kind = kind_json,
 	.end = end_json,
 };

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../bpf/quota.h"
+#include "../core/quota.h"
 #include "../core/snapshot.h"
 #include "render.h"
 
@@ -27,6 +27,13 @@ struct quota_report_crossing {
 	uint64_t pins; /* of the process, through the driver */
 };
 
+struct quota_report_kind {
+	const struct quota_report *of;
+	const struct quota_kind *kind;
+	bool refused; /* beyond the limit */
+	bool ordered; /* by the operator, whatever was learned */
+};
+
 struct quota_report_end {
 	const struct quota_report *of;
 	const struct pl_quota *quota;
@@ -40,6 +47,7 @@ struct quota_report_end {
 struct quota_reporter {
 	void (*begin)(const struct render *r, const struct quota_report *q);
 	void (*crossing)(const struct render *r, const struct quota_report_crossing *c);
+	void (*kind)(const struct render *r, const struct quota_report_kind *k);
 	void (*end)(const struct render *r, const struct quota_report_end *e);
 };
 extern const struct quota_reporter quota_text, quota_json;
