@@ -22,6 +22,7 @@
 #define FIOCLEX	  0x5451
 
 const volatile __u32 nr_cgroups = 0;
+const volatile __u32 own_pid = 0; /* of the process that the limit goes with */
 
 __u32 trial = 0; /* this process is refused everything: its calls show whether the programs run */
 
@@ -222,5 +223,23 @@ IOCTL("fmod_ret/security_file_ioctl", modify_ioctl)
 IOCTL("fmod_ret/security_file_ioctl_compat", modify_ioctl_compat)
 WRITE("fmod_ret/security_file_permission", modify_write)
 MMAP("fmod_ret/security_mmap_file", modify_mmap)
+
+/* ---- the end -------------------------------------------------------------------------- */
+
+/*
+ * do_exit() comes here long before the last program has been detached: the files, one of them for
+ * each hook, are closed one after the other.
+ */
+SEC("tp_btf/sched_process_exit")
+int limiter_exits(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	__u32 pid = BPF_CORE_READ(task, pid), zero = 0;
+	struct pl_quota *q = bpf_map_lookup_elem(&quotas, &zero);
+
+	if (q && pid == own_pid)
+		q->alive_ns = q->stale_ns = 0;
+	return 0;
+}
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -680,7 +680,10 @@ static long leaky_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return leaky_shapes[shape](file->private_data, &req);
 }
 
-/* Registers the buffer that is written; a write of less than a page unpins all. */
+/*
+ * Registers the whole pages that are written. If there is less than a page
+ * behind them, or nothing else, all that the file has registered goes first.
+ */
 static ssize_t leaky_write(struct file *file, const char __user *buffer,
 			   size_t size, loff_t *pos)
 {
@@ -688,9 +691,12 @@ static ssize_t leaky_write(struct file *file, const char __user *buffer,
 		.addr = (unsigned long)buffer,
 		.pages = size >> PAGE_SHIFT,
 	};
-	long err = req.pages ? leaky_hold(file->private_data, &req) :
-			       leaky_unregister(file->private_data, &req);
+	long err = 0;
 
+	if (size % PAGE_SIZE)
+		err = leaky_unregister(file->private_data, &req);
+	if (!err && req.pages)
+		err = leaky_hold(file->private_data, &req);
 	return err ? err : size;
 }
 

@@ -357,6 +357,7 @@ interrupt() {
 	refused limit loop --pages 5 --exempt-pid 1
 	refused limit loop --pages 5 --exempt-comm sh
 	refused limit loop --pages 5 --allow-ioctl 1
+	refused limit loop --pages 5 --refuse-ioctl 1
 	[[ $stderr == *"without --enforce nobody is refused"* ]]
 }
 
@@ -366,6 +367,9 @@ interrupt() {
 	refused limit loop --pages 5 --enforce --exempt-comm a-name-of-16-byte
 	refused limit loop --pages 5 --enforce --exempt-cgroup /tmp
 	refused limit loop --pages 5 --enforce --allow-ioctl 0x100000000
+	refused limit loop --pages 5 --enforce --refuse-ioctl x
+	refused limit loop --pages 5 --enforce --refuse-ioctl 5 --allow-ioctl 0x5
+	[[ $stderr == *"ioctl 0x5: to be refused, or allowed?"* ]]
 	refused limit loop --pages 5 --enforce --by force
 	local many=() i
 	for ((i = 1; i <= 65; i++)); do many+=(--exempt-pid "$i"); done

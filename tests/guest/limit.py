@@ -200,10 +200,10 @@ def test_what_is_released_makes_room_whoever_releases_it_and_releases_are_never_
             assert w.summary["unseen"] == 0 and w.summary["refused"] == 4, w.summary
 
 
-def write_pages(device, memory):
-    """By write() the driver pins whole pages, and releases all of the file for less than one."""
-    check(libc.write(device.fd, ctypes.c_void_p(memory.address), ctypes.c_size_t(memory.size)),
-          "write")
+def write_pages(device, memory, less=0):
+    """By write() the driver pins whole pages. If the last is not whole it releases others first."""
+    check(libc.write(device.fd, ctypes.c_void_p(memory.address),
+                     ctypes.c_size_t(memory.size - less)), "write")
 
 
 def mapped(device, memory):
@@ -221,6 +221,11 @@ def test_only_kinds_of_calls_that_pin_are_refused_but_none_that_has_released():
             assert errno_of(os.write, device.fd, b"x") == errno.ENOENT, "write() is not known"
             mapped(device, memory)
             write_pages(device, memory)
+            full.pin(UNREGISTER, 0, 0)
+            device.pin(UNREGISTER, 0, 0)
+            write_pages(device, memory)
+            write_pages(device, memory, less=1)  # it releases in order to pin: that is no release
+            full.pin_all(small(100))
             assert w.learned(call="mmap")["refused"] and w.learned(call="write")["refused"]
             assert errno_of(mapped, device, memory) == errno.ENOMEM
             assert errno_of(write_pages, device, memory) == errno.ENOMEM

@@ -86,6 +86,21 @@ static void test_each_process_and_call_is_told_once_and_again_ten_times_as_often
 	assert_false(quota_take(&told, &other));
 }
 
+static void test_each_crossing_is_told(void **state)
+{
+	struct quota_told told = {0};
+	struct pl_crossing c = {.tgid = 7, .start_ns = 1, .count = 1, .call = PL_CALL_PIN};
+
+	(void)state;
+	assert_true(quota_take(&told, &c));
+	assert_false(quota_take(&told, &c));
+	c.count = 2;
+	assert_true(quota_take(&told, &c));
+	assert_false(quota_take(&told, &c));
+	c.count = 9; /* several since the last look */
+	assert_true(quota_take(&told, &c));
+}
+
 static void test_more_processes_than_there_is_room_for_are_all_told(void **state)
 {
 	struct quota_told told = {0};
@@ -98,6 +113,57 @@ static void test_more_processes_than_there_is_room_for_are_all_told(void **state
 	assert_false(quota_take(&told, &c));
 	c.tgid = 1;
 	assert_true(quota_take(&told, &c));
+}
+
+/* ---- kinds of calls ------------------------------------------------------------------- */
+
+static void test_what_pins_is_refused_unless_it_has_released(void **state)
+{
+	struct pl_habit nothing = {0}, pins = {.pinned = 1}, releases = {.released = 5},
+			both = {.pinned = 100, .released = 1};
+
+	(void)state;
+	assert_int_equal(quota_answer(&nothing), QUOTA_UNKNOWN);
+	assert_int_equal(quota_answer(&releases), QUOTA_UNKNOWN);
+	assert_int_equal(quota_answer(&pins), QUOTA_REFUSED);
+	assert_int_equal(quota_answer(&both), QUOTA_BOTH);
+}
+
+static void test_a_kind_is_told_when_it_pins_and_when_its_answer_changes(void **state)
+{
+	struct quota_learned learned = {0};
+	struct quota_kind k = {.kind = {.ops = 1, .call = PL_CALL_IOCTL, .command = 5}}, other;
+
+	(void)state;
+	k.habit.released = 1;
+	assert_false(quota_learn(&learned, &k));
+	k.habit = (struct pl_habit){.pinned = 1};
+	assert_true(quota_learn(&learned, &k));
+	k.habit.pinned = 2;
+	assert_false(quota_learn(&learned, &k));
+	other = k;
+	other.kind.ops = 2;
+	assert_true(quota_learn(&learned, &other));
+	other = k;
+	other.kind.call = PL_CALL_WRITE;
+	assert_true(quota_learn(&learned, &other));
+	k.habit.released = 1;
+	assert_true(quota_learn(&learned, &k));
+	k.habit.released = 2;
+	assert_false(quota_learn(&learned, &k));
+	k.habit.released = 0; /* it was a call that went on to pin */
+	assert_true(quota_learn(&learned, &k));
+}
+
+static void test_kinds_that_there_is_no_room_for_are_not_told_again_and_again(void **state)
+{
+	struct quota_learned learned = {0};
+	struct quota_kind k = {.habit = {.pinned = 1}};
+
+	(void)state;
+	for (k.kind.command = 0; k.kind.command < PL_KINDS; k.kind.command++)
+		assert_true(quota_learn(&learned, &k));
+	assert_false(quota_learn(&learned, &k));
 }
 
 /* ---- who holds what ------------------------------------------------------------------- */
@@ -164,6 +230,10 @@ int main(void)
 		cmocka_unit_test(test_nothing_and_more_than_the_memory_are_no_limits),
 		cmocka_unit_test(
 			test_each_process_and_call_is_told_once_and_again_ten_times_as_often),
+		cmocka_unit_test(test_each_crossing_is_told),
+		cmocka_unit_test(test_what_pins_is_refused_unless_it_has_released),
+		cmocka_unit_test(test_a_kind_is_told_when_it_pins_and_when_its_answer_changes),
+		cmocka_unit_test(test_kinds_that_there_is_no_room_for_are_not_told_again_and_again),
 		cmocka_unit_test(test_more_processes_than_there_is_room_for_are_all_told),
 		cmocka_unit_test(test_a_path_runs_through_the_modules_on_it_and_no_others),
 		cmocka_unit_test(
