@@ -256,12 +256,14 @@ static int finish(struct watch *w, int err)
 
 static int watch_here(struct watch *w)
 {
+	struct tee_end head;
 	int status = check_ground(w);
 
 	if (status)
 		return status;
-	if (session_open(&w->session, &w->set.monitor,
-			 w->set.json ? &json_reporter : &text_reporter, &w->render))
+	tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
+	head = tee_head(&w->tee);
+	if (session_open(&w->session, &w->set.monitor, head.to, head.ctx))
 		return STATUS_CANNOT;
 	if (w->set.monitor.track == TRACK_AUTO)
 		live_prepare(&w->session.live);

@@ -157,7 +157,16 @@ struct report_summary {
 	const struct ledger *ledger;	 /* NULL: not tracking now */
 };
 
-/* All functions must be there; the arguments live only as long as the call. */
+/* One look at the books. */
+struct report_books {
+	uint64_t now_ns;
+	enum level level;
+	const struct ledger *ledger;
+	const struct roster *roster; /* who has what, most bytes first */
+};
+
+/* The arguments live only as long as the call. All functions must be there, but books may be NULL.
+ */
 struct reporter {
 	void (*sample)(void *ctx, const struct report_sample *r);
 	void (*suspicion)(void *ctx, const struct report_suspicion *r);
@@ -168,6 +177,7 @@ struct reporter {
 	void (*summary)(void *ctx, const struct report_summary *r);
 	void (*references)(void *ctx, const struct report_references *r);
 	void (*limit)(void *ctx, const struct report_limit *r);
+	void (*books)(void *ctx, const struct report_books *r);
 };
 
 /* Is anything lost at all, so that there may be more than is shown? */
