@@ -68,7 +68,7 @@ static void text_begin(const struct render *r, const struct quota_report *q)
 		return;
 	}
 	fprintf(r->to,
-		"  enforced (by %s): then its ioctl(), write() and mmap() fail with ENOMEM;\n"
+		"  enforced (by %s): then its calls that take pages fail with ENOMEM;\n"
 		"  Ctrl-C ends. Not reached:\n",
 		q->way);
 	for (size_t i = 0; i < nr_not_covered(q); i++)

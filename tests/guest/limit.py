@@ -242,8 +242,14 @@ def test_only_kinds_of_calls_that_pin_are_refused_but_none_that_has_released():
             assert pins(device, ASYNC, 1) and pins(device, ASYNC, 1), "allowed by its number"
             told = w.learned(leaky_ioctl(ASYNC))
             assert told["ordered"] and not told["refused"], told
+            # What the close releases is not released by the call before it.
+            assert errno_of(full.pin, HOLD, 1, 1) == errno.ENOMEM
+            os.close(full.fd)
+            full.fd = os.open("/dev/leaky", os.O_RDWR | os.O_CLOEXEC)
+            full.pin_all(small(100))
+            assert not pins(full, HOLD, 1)
             w.stop()
-            assert w.summary["refused"] == 3, w.summary
+            assert w.summary["refused"] == 5, w.summary
 
 
 def test_an_audit_refuses_nothing_and_tells_who_crossed_until_the_driver_is_unloaded():
