@@ -13,12 +13,13 @@
 #include "../bpf/record.h"
 #include "pinleak.skel.h"
 
-#define MAPS_MAX      32   /* of one program */
-#define CONSTANTS_MAX 8192 /* bytes */
+#define MAPS_MAX  32   /* of one program */
+#define VALUE_MAX 8192 /* bytes */
 
 /* The names of a program's maps; BPF_OBJ_NAME_LEN cuts "pinleak_bpf.rodata". */
 #define SWEEP  "sweep"
 #define RODATA "pinleak_.rodata"
+#define BSS    "pinleak_.bss"
 
 static int program_maps(uint32_t id, char *name, uint32_t *maps, uint32_t *nr)
 {
@@ -52,8 +53,8 @@ static int open_map(uint32_t id, struct bpf_map_info *info)
 	return -EIO;
 }
 
-/* The map of constants among a program's maps, 0: none of that name. */
-static uint32_t constants_of(const uint32_t *maps, uint32_t nr)
+/* The map of that name among a program's maps, 0: none. */
+static uint32_t find_map(const char *name, const uint32_t *maps, uint32_t nr)
 {
 	struct bpf_map_info info;
 
@@ -63,17 +64,19 @@ static uint32_t constants_of(const uint32_t *maps, uint32_t nr)
 		if (fd < 0)
 			continue;
 		close(fd);
-		if (!strcmp(info.name, RODATA))
+		if (!strcmp(info.name, name))
 			return maps[i];
 	}
 	return 0;
 }
 
-/*
- * The constants of one loading: all its programs share this map, and nobody else's do. Goes on
- * behind program *id. -ENOENT: no more.
- */
-static int next_constants(uint32_t *id, uint32_t *rodata)
+/* What all programs of one loading share, and nobody else's do. */
+struct loading {
+	uint32_t rodata, bss; /* maps: the constants, the variables */
+};
+
+/* Goes on behind program *id. -ENOENT: no more. */
+static int next_loading(uint32_t *id, struct loading *out)
 {
 	uint32_t maps[MAPS_MAX], nr;
 	char name[BPF_OBJ_NAME_LEN];
@@ -81,33 +84,58 @@ static int next_constants(uint32_t *id, uint32_t *rodata)
 	while (!bpf_prog_get_next_id(*id, id)) {
 		if (program_maps(*id, name, maps, &nr) || strcmp(name, SWEEP) != 0)
 			continue;
-		*rodata = constants_of(maps, nr);
-		if (*rodata)
+		out->rodata = find_map(RODATA, maps, nr);
+		out->bss = find_map(BSS, maps, nr);
+		if (out->rodata && out->bss)
 			return 0;
 	}
 	return -errno;
 }
 
-/* Whose programs they are. -ENOENT: they track plain references. */
-static int read_constants(uint32_t rodata, uint32_t *pid)
+/* The one value of a map, of which we need the first so many bytes. */
+static int read_value(uint32_t id, size_t needed, char value[static VALUE_MAX])
 {
 	struct bpf_map_info info;
-	struct pinleak_bpf__rodata *ro;
-	char value[CONSTANTS_MAX];
-	int fd = open_map(rodata, &info), err;
+	int fd = open_map(id, &info), err;
 	uint32_t zero = 0;
 
 	if (fd < 0)
 		return fd;
-	if (info.value_size > sizeof(value) || info.value_size < offsetof(__typeof__(*ro), plain))
+	if (info.value_size > VALUE_MAX || info.value_size < needed)
 		err = -EPROTO;
 	else
 		err = bpf_map_lookup_elem(fd, &zero, value) ? -errno : 0;
 	close(fd);
+	return err;
+}
+
+/* -ENOENT: they track plain references. */
+static int read_constants(uint32_t rodata, uint32_t *pid)
+{
+	struct pinleak_bpf__rodata *ro;
+	char value[VALUE_MAX];
+	int err = read_value(rodata, offsetof(__typeof__(*ro), plain) + sizeof(ro->plain), value);
+
 	if (err)
 		return err;
 	memcpy(pid, value + offsetof(__typeof__(*ro), own_tgid), sizeof(*pid));
 	return value[offsetof(__typeof__(*ro), plain)] ? -ENOENT : 0;
+}
+
+/* Who tracks with them. -ENOENT: nobody, they are only there for when they are wanted. */
+static int read_tracking(const struct loading *l, uint32_t *pid)
+{
+	struct pinleak_bpf__bss *bss;
+	char value[VALUE_MAX];
+	uint32_t armed;
+	int err = read_constants(l->rodata, pid);
+
+	if (!err)
+		err = read_value(l->bss, offsetof(__typeof__(*bss), armed) + sizeof(armed), value);
+	if (err)
+		return err;
+	memcpy(&armed, value + offsetof(__typeof__(*bss), armed), sizeof(armed));
+	return armed ? 0 : -ENOENT;
 }
 
 /* Keeps the map's descriptor when it is one that is asked for. */
@@ -176,15 +204,16 @@ static void close_maps(struct running_map *maps, size_t nr)
 
 int running_find(struct running_map *maps, size_t nr, uint32_t *pid)
 {
-	uint32_t id = 0, rodata = 0;
+	struct loading found;
+	uint32_t id = 0;
 	int err, other = -ENOENT;
 
 	for (size_t i = 0; i < nr; i++)
 		maps[i].fd = -1;
-	while (!(err = next_constants(&id, &rodata))) {
-		err = read_constants(rodata, pid);
+	while (!(err = next_loading(&id, &found))) {
+		err = read_tracking(&found, pid);
 		if (!err)
-			err = take_maps(rodata, maps, nr);
+			err = take_maps(found.rodata, maps, nr);
 		if (!err)
 			return 0;
 		close_maps(maps, nr);
