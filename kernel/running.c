@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -13,8 +14,8 @@
 #include "../bpf/record.h"
 #include "pinleak.skel.h"
 
-#define MAPS_MAX  32   /* of one program */
-#define VALUE_MAX 8192 /* bytes */
+#define MAPS_MAX      32   /* of one program */
+#define CONSTANTS_MAX 8192 /* bytes */
 
 /* The names of a program's maps; BPF_OBJ_NAME_LEN cuts "pinleak_bpf.rodata". */
 #define SWEEP  "sweep"
@@ -92,50 +93,45 @@ static int next_loading(uint32_t *id, struct loading *out)
 	return -errno;
 }
 
-/* The one value of a map, of which we need the first so many bytes. */
-static int read_value(uint32_t id, size_t needed, char value[static VALUE_MAX])
+/* Whose programs they are. -ENOENT: they track plain references. */
+static int read_constants(uint32_t rodata, uint32_t *pid)
 {
 	struct bpf_map_info info;
-	int fd = open_map(id, &info), err;
+	struct pinleak_bpf__rodata *ro;
+	char value[CONSTANTS_MAX];
+	int fd = open_map(rodata, &info), err;
 	uint32_t zero = 0;
 
 	if (fd < 0)
 		return fd;
-	if (info.value_size > VALUE_MAX || info.value_size < needed)
+	if (info.value_size > sizeof(value) || info.value_size < offsetof(__typeof__(*ro), plain))
 		err = -EPROTO;
 	else
 		err = bpf_map_lookup_elem(fd, &zero, value) ? -errno : 0;
 	close(fd);
-	return err;
-}
-
-/* -ENOENT: they track plain references. */
-static int read_constants(uint32_t rodata, uint32_t *pid)
-{
-	struct pinleak_bpf__rodata *ro;
-	char value[VALUE_MAX];
-	int err = read_value(rodata, offsetof(__typeof__(*ro), plain) + sizeof(ro->plain), value);
-
 	if (err)
 		return err;
 	memcpy(pid, value + offsetof(__typeof__(*ro), own_tgid), sizeof(*pid));
 	return value[offsetof(__typeof__(*ro), plain)] ? -ENOENT : 0;
 }
 
-/* Who tracks with them. -ENOENT: nobody, they are only there for when they are wanted. */
-static int read_tracking(const struct loading *l, uint32_t *pid)
+/* -ENOENT: nobody tracks with them, they are only there for when they are wanted. */
+static int check_armed(uint32_t id)
 {
-	struct pinleak_bpf__bss *bss;
-	char value[VALUE_MAX];
-	uint32_t armed;
-	int err = read_constants(l->rodata, pid);
+	const struct pinleak_bpf__bss *bss = MAP_FAILED;
+	struct bpf_map_info info;
+	int fd = open_map(id, &info), err = -EPROTO;
 
-	if (!err)
-		err = read_value(l->bss, offsetof(__typeof__(*bss), armed) + sizeof(armed), value);
-	if (err)
-		return err;
-	memcpy(&armed, value + offsetof(__typeof__(*bss), armed), sizeof(armed));
-	return armed ? 0 : -ENOENT;
+	if (fd < 0)
+		return fd;
+	if (info.value_size >= sizeof(*bss)) {
+		bss = mmap(NULL, sizeof(*bss), PROT_READ, MAP_SHARED, fd, 0);
+		err = bss == MAP_FAILED ? -errno : bss->armed ? 0 : -ENOENT;
+	}
+	close(fd);
+	if (bss != MAP_FAILED)
+		munmap((void *)bss, sizeof(*bss));
+	return err;
 }
 
 /* Keeps the map's descriptor when it is one that is asked for. */
@@ -204,14 +200,16 @@ static void close_maps(struct running_map *maps, size_t nr)
 
 int running_find(struct running_map *maps, size_t nr, uint32_t *pid)
 {
-	struct loading found;
+	struct loading found = {0};
 	uint32_t id = 0;
 	int err, other = -ENOENT;
 
 	for (size_t i = 0; i < nr; i++)
 		maps[i].fd = -1;
 	while (!(err = next_loading(&id, &found))) {
-		err = read_tracking(&found, pid);
+		err = read_constants(found.rodata, pid);
+		if (!err)
+			err = check_armed(found.bss);
 		if (!err)
 			err = take_maps(found.rodata, maps, nr);
 		if (!err)
