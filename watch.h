@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "render/render.h"
+#include "render/tee.h"
 #include "session.h"
 #include "store/recording.h"
 
@@ -19,6 +20,7 @@ struct watch_settings {
 	struct tracker_config tracker;
 	bool json;
 	bool samples;
+	bool no_inspect; /* of a driver that is accused */
 };
 
 struct watch {
@@ -26,6 +28,7 @@ struct watch {
 	struct recorder *recorder; /* of the session's live kernel; NULL: nothing is kept */
 	bool recording_failed;	   /* and it was said so */
 	struct render render;
+	struct tee tee;
 	struct session session;
 };
 

@@ -5,8 +5,10 @@
 
 #define NS_PER_S 1e9
 
-#define LEAST_SECONDS 1	   /* of watching, before a rate means anything */
-#define NEVER	      3e10 /* seconds, a thousand years */
+#define EVEN_BLOCKS   8		/* that are alike, before a leak is taken to be even */
+#define LEAST_SECONDS 1		/* of watching, before a rate means anything */
+#define NEVER	      3e10	/* seconds, a thousand years */
+#define QUANTILE      1.6448536 /* of the normal distribution: a twentieth is above it */
 
 /* ---- looks ---------------------------------------------------------------------------- */
 
@@ -78,7 +80,7 @@ void forecast_look(struct forecast *f, uint64_t now_ns, uint64_t lost, uint64_t 
 /* The 95 % quantile of Student's t, by its expansion in 1/n; off by less than 0.1 % from 5 on. */
 static double student(double n)
 {
-	double z = 1.6448536, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
+	double z = QUANTILE, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
 
 	return z + (z3 + z) / (4 * n) + (5 * z5 + 16 * z3 + 3 * z) / (96 * n * n) +
 	       (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * n * n * n);
@@ -104,11 +106,24 @@ static double deviation(const struct forecast_block *b, double rate)
 }
 
 /*
- * The variance of all that was lost. By the blocks; at least by the looks one by one, which is
- * what losses that have nothing to do with each other would have, however even they are by chance;
- * and no less than that the first and last loss happened somewhere between two looks.
+ * Of n numbers by chance, the mean square is below this part of its true value once in twenty times
+ * (chi square, by Wilson and Hilferty).
  */
-static double variance(const struct forecast *f, const struct forecast_block *all, double *freedom)
+static double by_chance(double n)
+{
+	double ninth = 2 / (9 * n);
+
+	return pow(fmax(1 - ninth - QUANTILE * sqrt(ninth), 0), 3);
+}
+
+/*
+ * By how much all that was lost may be off, on either side. By the blocks; the fewer they are, the
+ * less they know (Student's t). By the looks one by one, which is what losses that have nothing to
+ * do with each other would have, if that is more: blocks may be even by chance. They are so seldom
+ * as even as by_chance(): then the leak is, and the looks just cut it in two. And no less than that
+ * the first and last loss happened somewhere between two looks.
+ */
+static double uncertain(const struct forecast *f, const struct forecast_block *all)
 {
 	double rate = all->bytes / all->seconds, blocks = 0, looks;
 	struct forecast_block last;
@@ -117,10 +132,11 @@ static double variance(const struct forecast *f, const struct forecast_block *al
 	for (uint32_t i = 0; i < n; i++)
 		blocks += deviation(&f->block[i], rate);
 	blocks += deviation(&last, rate);
-	*freedom = n;
-	blocks *= all->seconds / *freedom;
+	blocks *= all->seconds / n;
 	looks = f->bytes2 - 2 * rate * f->bytes_seconds + rate * rate * f->seconds2;
-	return fmax(fmax(blocks, looks), f->least * f->least / 12);
+	if (n >= EVEN_BLOCKS && blocks < looks * by_chance(n))
+		looks = 0;
+	return student(n) * sqrt(fmax(fmax(blocks, looks), f->least * f->least / 12));
 }
 
 /* A loss is never negative, so the interval is even on a scale of ratios. */
@@ -136,13 +152,14 @@ static struct forecast_range around(double likely, double spread)
  * that are as uneven as those so far.
  */
 static struct forecast_range last(const struct forecast *f, const struct forecast_block *all,
-				  double relative2, double quantile)
+				  double relative)
 {
 	double available = (double)f->available;
 	double noise2 = f->noise2 / 2 / f->looks / (available * available);
-	double future2 = relative2 * all->bytes / available;
-	struct forecast_range r = around(available * all->seconds / all->bytes,
-					 quantile * sqrt(relative2 + noise2 + future2));
+	double future2 = relative * relative * all->bytes / available;
+	struct forecast_range r =
+		around(available * all->seconds / all->bytes,
+		       sqrt(relative * relative + QUANTILE * QUANTILE * noise2 + future2));
 
 	if (!(r.high < NEVER))
 		r.high = -1;
@@ -154,7 +171,7 @@ struct forecast_outlook forecast_tell(const struct forecast *f)
 	static const struct forecast_range unknown = {-1, -1, -1};
 	struct forecast_outlook out = {unknown, unknown};
 	struct forecast_block all = f->open;
-	double freedom, relative2, quantile;
+	double relative;
 
 	for (uint32_t i = 0; i < f->nr; i++)
 		add(&all, &f->block[i]);
@@ -165,10 +182,9 @@ struct forecast_outlook forecast_tell(const struct forecast *f)
 		out.exhaustion.likely = (double)f->available / out.rate.likely;
 	if (f->rises < FORECAST_RISES)
 		return out;
-	relative2 = variance(f, &all, &freedom) / (all.bytes * all.bytes);
-	quantile = student(freedom);
-	out.rate = around(out.rate.likely, quantile * sqrt(relative2));
+	relative = uncertain(f, &all) / all.bytes;
+	out.rate = around(out.rate.likely, relative);
 	if (f->available)
-		out.exhaustion = last(f, &all, relative2, quantile);
+		out.exhaustion = last(f, &all, relative);
 	return out;
 }

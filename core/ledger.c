@@ -644,6 +644,21 @@ static int book_claim(struct ledger *l, const struct snapshot *s, const struct c
 		    (uint64_t)s->base_page << c->page->page.order);
 }
 
+/* What of the folio each claim is taken to have: proved, or at most the rest. */
+static int book_roster(struct ledger *l, const struct snapshot *s, const struct case_file *c)
+{
+	struct roster_share shares[PL_SLOTS];
+
+	if (!l->roster)
+		return 0;
+	for (uint32_t i = 0; i < c->proof.nr_claims; i++)
+		shares[i] = (struct roster_share){.site = c->site[i],
+						  .held = c->result.rest[i],
+						  .leaked = c->result.proved[i]};
+	return roster_add(l->roster, shares, c->proof.nr_claims,
+			  (uint64_t)s->base_page << c->page->page.order);
+}
+
 static void book_torn(struct ledger *l, const struct snapshot *s, const struct pl_page *p)
 {
 	bool tree = false;
@@ -730,7 +745,7 @@ static int book_page(struct ledger *l, const struct snapshot *s, const struct sn
 	l->base += c.result.base;
 	for (uint32_t i = 0; i < c.proof.nr_claims && !err; i++)
 		err = book_claim(l, s, &c, i);
-	return err;
+	return err ? err : book_roster(l, s, &c);
 }
 
 static int book_pages(struct ledger *l, const struct snapshot *s)
@@ -1011,6 +1026,8 @@ int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 {
 	int err = open_books(l, s);
 
+	if (l->roster)
+		roster_clear(l->roster);
 	l->due_ns = 0;
 	if (!err)
 		err = note_waiting(l, s);
@@ -1023,5 +1040,7 @@ int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 		err = book_pages(l, s);
 	for (size_t i = 0; i < s->nr_wrongs && !err; i++)
 		err = book_wrong(l, s, &s->wrongs[i]);
+	if (l->roster)
+		roster_sort(l->roster);
 	return err;
 }

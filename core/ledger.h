@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "roster.h"
 #include "snapshot.h"
 
 #define LEDGER_SITES	8
@@ -105,6 +106,7 @@ struct ledger {
 	bool hurry;	/* few_ns are too long: the memory would not last */
 	bool tree_only; /* nobody but owners of the tree that is followed can be guilty */
 	bool strict;	/* prove nothing by the references of small folios alone: see loose */
+	struct roster *roster; /* drawn up as well; NULL: not wanted. The user frees it. */
 	/* results of ledger_evaluate() */
 	struct finding *findings;
 	size_t nr_findings;

@@ -74,7 +74,8 @@ struct monitor {
 	struct detect detect;
 	struct hunt hunt;
 	struct ledger ledger;
-	uint64_t books_ns; /* when the books were read last */
+	struct roster roster; /* of the ledger, for a reporter of books */
+	uint64_t books_ns;    /* when the books were read last */
 	enum level level, wanted, highest;
 	bool refused[LEVEL_DEEP + 1];
 	char reason[160];
@@ -161,6 +162,7 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	m->ctx = ctx;
 	detect_init(&m->detect, &config->detect);
 	prepare_ledger(&m->ledger, config);
+	m->ledger.roster = to->books ? &m->roster : NULL;
 	prepare_ledger(&m->getters.ledger, config);
 	m->getters.wanted = config->references;
 	snprintf(m->getters.reason, sizeof(m->getters.reason), "asked for");
@@ -177,6 +179,7 @@ void monitor_destroy(struct monitor *m)
 	if (!m)
 		return;
 	ledger_free(&m->ledger);
+	roster_free(&m->roster);
 	ledger_free(&m->getters.ledger);
 	map64_free(&m->getters.before);
 	free(m);
@@ -780,6 +783,17 @@ static bool is_running_out(struct monitor *m)
 	return (taken < less ? taken : less) * HURRY_S > (double)now->memory_available * seconds;
 }
 
+static void tell_books(const struct monitor *m)
+{
+	struct report_books r = {.now_ns = m->last.now_ns,
+				 .level = m->level,
+				 .ledger = &m->ledger,
+				 .roster = m->ledger.roster};
+
+	if (r.roster)
+		m->to->books(m->ctx, &r);
+}
+
 static int track(struct monitor *m, const struct snapshot *books, const struct balance *balance)
 {
 	int err;
@@ -798,6 +812,7 @@ static int track(struct monitor *m, const struct snapshot *books, const struct b
 	memcpy(m->stats, books->stats, sizeof(m->stats));
 	m->missed_runs = books->missed_runs;
 	tell_limits(m, books);
+	tell_books(m);
 	judge(m, false);
 	watch_hoards(m);
 	tell_losses(m, false);

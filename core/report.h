@@ -157,7 +157,20 @@ struct report_summary {
 	const struct ledger *ledger;	 /* NULL: not tracking now */
 };
 
-/* All functions must be there; the arguments live only as long as the call. */
+/* One look at the books. */
+struct report_books {
+	uint64_t now_ns;
+	enum level level;
+	const struct ledger *ledger;
+	const struct roster *roster; /* who has what, most bytes first */
+};
+
+struct inspect;
+
+/*
+ * The arguments live only as long as the call. The monitor tells all but the diagnosis; who does
+ * not want books has NULL there. Behind a tee any function may be NULL.
+ */
 struct reporter {
 	void (*sample)(void *ctx, const struct report_sample *r);
 	void (*suspicion)(void *ctx, const struct report_suspicion *r);
@@ -168,6 +181,8 @@ struct reporter {
 	void (*summary)(void *ctx, const struct report_summary *r);
 	void (*references)(void *ctx, const struct report_references *r);
 	void (*limit)(void *ctx, const struct report_limit *r);
+	void (*books)(void *ctx, const struct report_books *r);
+	void (*diagnosis)(void *ctx, const struct inspect *r); /* of a driver that was accused */
 };
 
 /* Is anything lost at all, so that there may be more than is shown? */

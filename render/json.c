@@ -19,9 +19,13 @@ json_t *json_event(const struct render *r, const char *type, uint64_t now_ns)
 
 void json_put(const struct render *r, json_t *o)
 {
-	json_dumpf(o, r->to, JSON_COMPACT | JSON_REAL_PRECISION(6));
-	fputc('\n', r->to);
-	fflush(r->to); /* readers follow along */
+	if (r->take) {
+		r->take(r->taker, o);
+	} else {
+		json_dumpf(o, r->to, JSON_COMPACT | JSON_REAL_PRECISION(6));
+		fputc('\n', r->to);
+		fflush(r->to); /* readers follow along */
+	}
 	json_decref(o);
 }
 
@@ -447,6 +451,15 @@ static json_t *cost_object(const struct cost *c)
 			 "programs_bytes", (json_int_t)c->programs_bytes);
 }
 
+static json_t *ledger_object(const struct ledger *l)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pins", (json_int_t)l->pins,
+			 "proved", (json_int_t)l->proved, "held", (json_int_t)l->held, "ambiguous",
+			 (json_int_t)l->ambiguous, "before", (json_int_t)l->base, "torn",
+			 (json_int_t)l->torn, "wrong_releases", (json_int_t)l->wrong,
+			 "unclear_releases", (json_int_t)l->unclear);
+}
+
 static void on_summary(void *ctx, const struct report_summary *s)
 {
 	const struct render *r = ctx;
@@ -466,16 +479,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 			    s->nr_leaks ? json_error(ERROR_DRIVERS_LEAKING_LOCKED_PAGES)
 					: json_null());
 	if (s->ledger)
-		json_object_set_new(o, "ledger",
-				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pins",
-					      (json_int_t)s->ledger->pins, "proved",
-					      (json_int_t)s->ledger->proved, "held",
-					      (json_int_t)s->ledger->held, "ambiguous",
-					      (json_int_t)s->ledger->ambiguous, "before",
-					      (json_int_t)s->ledger->base, "torn",
-					      (json_int_t)s->ledger->torn, "wrong_releases",
-					      (json_int_t)s->ledger->wrong, "unclear_releases",
-					      (json_int_t)s->ledger->unclear));
+		json_object_set_new(o, "ledger", ledger_object(s->ledger));
 	json_object_set_new(o, "pressure", pressure_object(&s->pressure));
 	json_object_set_new(o, "cost", cost_object(&s->cost));
 	json_object_set_new(o, "pinned_at_start", s->pinned ? json_sum(s->pinned) : json_null());
@@ -506,17 +510,52 @@ static void on_limit(void *ctx, const struct report_limit *l)
 	json_put(r, o);
 }
 
-const struct reporter json_reporter = {
-	.sample = on_sample,
-	.suspicion = on_suspicion,
-	.state = on_state,
-	.verdict = on_verdict,
-	.held = on_held,
-	.loss = on_loss,
-	.summary = on_summary,
-	.references = on_references,
-	.limit = on_limit,
-};
+#define ROWS 64 /* told of a roster, of each kind; the rest is cut */
+
+static json_t *roster_array(const struct roster_row *rows, size_t nr, bool paths)
+{
+	json_t *a = json_array(), *o;
+
+	for (size_t i = 0; i < nr && i < ROWS; i++) {
+		const struct blame *b = &rows[i].site->blame;
+
+		o = json_pack("{s:o, s:s, s:b, s:I, s:I, s:I}", "driver",
+			      json_text_or_null(b->driver), "kind", blame_kind_name(b->kind),
+			      "guess", b->guess, "held_pins", (json_int_t)rows[i].held,
+			      "leaked_pins", (json_int_t)rows[i].leaked, "bytes",
+			      (json_int_t)rows[i].bytes);
+		if (paths)
+			json_object_set_new(o, "stack", stack_array(&rows[i].site->site));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static void on_books(void *ctx, const struct report_books *b)
+{
+	const struct render *r = ctx;
+	const struct roster *who = b->roster;
+	json_t *o = json_event(r, "drivers", b->now_ns);
+
+	json_object_set_new(o, "level", json_string(level_name(b->level)));
+	json_object_set_new(o, "drivers", roster_array(who->drivers, who->nr_drivers, false));
+	json_object_set_new(o, "sites", roster_array(who->sites, who->nr_sites, true));
+	json_object_set_new(o, "cut", json_boolean(who->nr_drivers > ROWS || who->nr_sites > ROWS));
+	json_object_set_new(o, "ledger", ledger_object(b->ledger));
+	json_put(r, o);
+}
+
+/* clang-format off */
+#define JSON_REPORTER					\
+	.sample = on_sample, .suspicion = on_suspicion,	\
+	.state = on_state, .verdict = on_verdict,	\
+	.held = on_held, .loss = on_loss,		\
+	.summary = on_summary, .references = on_references, \
+	.limit = on_limit
+/* clang-format on */
+
+const struct reporter json_reporter = {JSON_REPORTER};
+const struct reporter json_feed = {JSON_REPORTER, .books = on_books};
 
 /* ---- the end of a run ----------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 /* An object with its type, time, host and kernel. */
 json_t *json_event(const struct render *r, const char *type, uint64_t now_ns);
 
-/* Prints it on a line of its own and lets go of it. */
+/* Prints it on a line of its own, or hands it to who takes it, and lets go of it. */
 void json_put(const struct render *r, json_t *o);
 
 /* Cleaned of what is no text; null for "" and NULL. */

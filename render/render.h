@@ -13,11 +13,16 @@
 #define RENDER_RED   "\033[1;31m"
 #define RENDER_PLAIN "\033[0m"
 
-/* The context of both reporters; it belongs to the caller. */
+struct json_t;
+
+/* The context of all reporters; it belongs to the caller. */
 struct render {
 	FILE *to;
-	bool colour;	     /* text: escape sequences may be used */
-	bool samples;	     /* text: a line for each sample */
+	bool colour;  /* text: escape sequences may be used */
+	bool samples; /* text: a line for each sample */
+	/* JSON: who takes each object, lent for the call, in place of `to`; NULL: it is printed */
+	void (*take)(void *taker, struct json_t *object);
+	void *taker;
 	int64_t real_offset; /* ns: CLOCK_REALTIME less CLOCK_MONOTONIC */
 	char host[72];
 	char kernel[72];
@@ -28,6 +33,9 @@ struct render {
 void render_here(struct render *r, FILE *to);
 
 extern const struct reporter text_reporter, json_reporter;
+
+/* As json_reporter, and an object for each look at the books. */
+extern const struct reporter json_feed;
 
 struct report_run;
 

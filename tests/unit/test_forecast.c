@@ -218,19 +218,33 @@ static void test_a_steady_leak_is_known_closely_and_not_exactly(void **state)
 	assert_true(o.rate.high / o.rate.low < 1.001);
 }
 
-/* Losses that came as if by the clock, one in each block, may be chance. */
-static void test_few_even_losses_do_not_make_a_narrow_interval(void **state)
+/* A page every 16 s, as if by the clock, for so long: high end of the rate by the low one. */
+static double width_of_a_clockwork(int seconds, uint32_t blocks)
 {
 	struct forecast f = {0};
 	struct forecast_outlook o;
 
-	(void)state;
-	for (int i = 0; i <= 512; i++)
-		forecast_look(&f, SEC(i), (uint64_t)(1 + i / 16) * PAGE, AVAILABLE);
-	assert_int_equal(f.nr, 32);
+	f.length = 16;
+	for (int i = 0; i <= seconds; i++)
+		forecast_look(&f, SEC(i + 1), (uint64_t)(1 + i / 16) * PAGE, AVAILABLE);
+	assert_int_equal(f.nr, blocks);
 	o = forecast_tell(&f);
 	assert_true(o.rate.low > 0);
-	assert_true(o.rate.high / o.rate.low > 1.6);
+	return o.rate.high / o.rate.low;
+}
+
+static void test_few_even_losses_do_not_make_a_narrow_interval(void **state)
+{
+	(void)state;
+	assert_true(width_of_a_clockwork(7 * 16, 7) > 3);
+}
+
+static void test_many_even_losses_are_no_chance(void **state)
+{
+	double width = width_of_a_clockwork(24 * 16, 24);
+
+	(void)state;
+	assert_true(width > 1.01 && width < 1.1);
 }
 
 /* A minute in which nobody looked counts as a minute. */
@@ -329,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_a_rate_is_told_before_its_interval),
 		cmocka_unit_test(test_a_steady_leak_is_known_closely_and_not_exactly),
 		cmocka_unit_test(test_few_even_losses_do_not_make_a_narrow_interval),
+		cmocka_unit_test(test_many_even_losses_are_no_chance),
 		cmocka_unit_test(test_a_gap_between_looks_does_no_harm),
 		cmocka_unit_test(test_what_comes_back_lowers_the_rate),
 		cmocka_unit_test(test_a_second_look_at_one_time_changes_nothing),
