@@ -223,6 +223,7 @@ static int loop(struct watch *w)
 	do {
 		err = conductor_step(c);
 		check_recording(w);
+		live_foresee(&w->session.live, monitor_is_stirring(c->monitor));
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;

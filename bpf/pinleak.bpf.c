@@ -1151,12 +1151,13 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 	return bpf_map_lookup_elem(&pages, &folio);
 }
 
-/* Forgets a record that is locked. */
+/* Forgets a record that is locked. If it has to stay it claims nothing: others passed it by. */
 static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
 {
 	quota_take_all(folio);
 	if (limits)
 		bpf_map_delete_elem(&shares, &folio);
+	page_reset(p);
 	p->dead = 1;
 	p->lock = 0; /* it is dead now; once deleted, its memory may be another folio's */
 	if (bpf_map_delete_elem(map, &folio))
@@ -1166,17 +1167,29 @@ static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
 }
 
 /*
+ * Is it over? What was read before the lock may lack pins that were booked since; they would be
+ * forgotten.
+ */
+static __always_inline int is_over_now(const struct pl_page *p, struct reading *r, __u32 refs)
+{
+	if (!is_over(p, *r, refs))
+		return 0;
+	folio_read(p->folio, r);
+	return is_over(p, *r, refs);
+}
+
+/*
  * The folio's record, locked; made when there is none. The sweep may delete a record we have
  * found, and the map give its memory to another folio at once: then it is not ours any more.
  */
-static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, const struct reading *r,
+static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct reading *r,
 						__u32 refs, __u64 now)
 {
 	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
 
 	if (p && page_lock(p)) {
 		if (!p->dead && p->folio == folio) {
-			if (is_over(p, *r, refs))
+			if (is_over_now(p, r, refs))
 				page_begin(p, pins_before(r, refs), now);
 			return p;
 		}
@@ -2287,6 +2300,11 @@ static __noinline int quota_check(struct pl_page *p)
 	return 0;
 }
 
+static __always_inline int is_fresh(const struct pl_page *p, const struct pl_sweep *sum)
+{
+	return p->last_ns + sum->keep_ns > sum->now_ns;
+}
+
 static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
 {
 	page_reread(p, *key);
@@ -2294,9 +2312,13 @@ static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep
 		quota_check(p);
 	if (p->whole && p->held && !p->pins && !p->wrong)
 		page_repair(p, *key);
-	if (p->pins || p->wrong || p->last_ns + sum->keep_ns > sum->now_ns)
+	if (p->pins || p->wrong || is_fresh(p, sum))
 		return 0;
-	if (!__sync_val_compare_and_swap(&p->lock, 0, 1)) /* else: somebody is booking a pin */
+	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
+		return 0;     /* somebody is booking a pin */
+	if (is_fresh(p, sum)) /* or has done so since it was read */
+		page_unlock(p);
+	else
 		page_drop(map, *key, p);
 	return 0;
 }

@@ -376,6 +376,12 @@ bool monitor_wants_exact(const struct monitor *m)
 	       outstanding(&m->last) < 0;
 }
 
+bool monitor_is_stirring(const struct monitor *m)
+{
+	return m->level == LEVEL_COUNTERS && m->config.track == TRACK_AUTO &&
+	       !m->refused[m->config.lowest] && detect_is_stirring(&m->detect);
+}
+
 /* A slow leak is in no hurry: the books are read a hundred times while it is hunted. */
 #define HUNT_LOOKS   100
 #define PAUSE_MAX_NS (60 * NS_PER_S)

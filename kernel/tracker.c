@@ -131,18 +131,38 @@ static void switch_off(struct tracker *t)
 	t->level = LEVEL_COUNTERS;
 }
 
-static int switch_on(struct tracker *t, enum level level)
+static int load(struct tracker *t)
 {
 	struct programs_room room = {.folios = table_size(t),
 				     .processes = t->config.follow ? PROCESSES : 0,
 				     .quota = t->config.quota};
-	int err = 0;
+	int err;
 
-	if (!t->programs.skel) {
-		err = programs_load(&t->programs, &t->plan, &room);
-		if (!err)
-			t->map_bytes = programs_bytes(&t->programs);
-	}
+	if (t->programs.skel)
+		return 0;
+	err = programs_load(&t->programs, &t->plan, &room);
+	if (!err)
+		t->map_bytes = programs_bytes(&t->programs);
+	return err;
+}
+
+void tracker_load(struct tracker *t)
+{
+	if (!load(t))
+		return;
+	programs_unload(&t->programs);
+	t->programs.error[0] = '\0';
+}
+
+void tracker_unload(struct tracker *t)
+{
+	programs_unload(&t->programs);
+}
+
+static int switch_on(struct tracker *t, enum level level)
+{
+	int err = load(t);
+
 	if (!err)
 		err = programs_attach(&t->programs, level);
 	if (!err && level == LEVEL_DEEP && !t->plan.foll_pin)

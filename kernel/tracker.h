@@ -49,6 +49,13 @@ int tracker_peek(struct tracker *t, uint64_t addr, uint64_t *out);
 const char *tracker_error(const struct tracker *t);
 
 /*
+ * At level counters: loads the programs, and attaches none, so that a level is had sooner; unloads
+ * them again. What fails fails again when a level is wanted, and is told then.
+ */
+void tracker_load(struct tracker *t);
+void tracker_unload(struct tracker *t);
+
+/*
  * Attaches what the level needs and detaches the rest. LEVEL_COUNTERS unloads every program and
  * frees every map. -ENOTSUP when the plan has no such level; -errno as the kernel refused it.
  */
