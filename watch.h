@@ -23,6 +23,7 @@ struct watch_settings {
 	bool samples;
 	const char *store; /* see keeping_open() */
 	struct history_limits limits;
+	bool no_inspect; /* of a driver that is accused */
 };
 
 struct watch {
