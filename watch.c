@@ -166,6 +166,26 @@ static void end_recording(struct watch *w, int err)
 #define GLANCES	     10
 #define GLANCE_PAUSE 50000000 /* ns between two of them, at least */
 
+/* Waits, and lets the service manager know that we do not hang: the number of a signal, or 0. */
+static int wait_alive(struct watch *w, const sigset_t *signals, const struct timespec *until)
+{
+	uint64_t pause = w->service.pause_ns;
+	int signal = 0;
+
+	while (!signal && pause && session_ns_until(until) > (int64_t)pause) {
+		struct timespec sign;
+
+		clock_gettime(CLOCK_MONOTONIC, &sign);
+		session_add_ns(&sign, pause);
+		signal = session_wait(signals, &sign);
+		service_alive(&w->service);
+	}
+	if (!signal)
+		signal = session_wait(signals, until);
+	service_alive(&w->service);
+	return signal;
+}
+
 /* Waits with glances in between: the number of a signal, or 0. */
 static int wait_glancing(struct watch *w, const sigset_t *signals, const struct timespec *next)
 {
@@ -178,10 +198,10 @@ static int wait_glancing(struct watch *w, const sigset_t *signals, const struct 
 
 		clock_gettime(CLOCK_MONOTONIC, &glance);
 		session_add_ns(&glance, pause);
-		signal = session_wait(signals, &glance);
+		signal = wait_alive(w, signals, &glance);
 		live_glance(&w->session.live, monitor_wants_exact(w->session.conductor.monitor));
 	}
-	return signal ? signal : session_wait(signals, next);
+	return signal ? signal : wait_alive(w, signals, next);
 }
 
 /* True when a signal asks to end. A look that came late does not make the next one early. */
@@ -213,11 +233,14 @@ static int loop(struct watch *w)
 	do {
 		err = conductor_step(c);
 		check_recording(w);
+		if (!err)
+			service_looked(&w->service, c);
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
 	} while (!err && !ferror(w->render.to) && !sleep_until(w, &signals, &next) &&
 		 (!w->set.for_ns || session_ns_until(&end) > 0));
+	service_stopping(&w->service);
 	return err ? err : conductor_look_last(c);
 }
 
@@ -278,6 +301,7 @@ int watch(struct watch *w)
 	int status;
 
 	render_here(&w->render, stdout);
+	service_begin(&w->service);
 	w->render.samples = w->set.samples;
 	w->session.live.config = w->set.tracker;
 	w->session.live.lookout_ns = w->set.monitor.track == TRACK_NEVER ? 0 : w->set.references_ns;

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "render/render.h"
 #include "render/tee.h"
+#include "service.h"
 #include "session.h"
 #include "store/recording.h"
 
@@ -28,6 +29,7 @@ struct watch {
 	bool recording_failed;	   /* and it was said so */
 	struct render render;
 	struct tee tee;
+	struct service service;
 	struct session session;
 };
 
