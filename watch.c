@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "core/units.h"
+#include "diagnoser.h"
+#include "render/inspect.h"
 
 enum {
 	OPT_INTERVAL,
@@ -19,6 +21,7 @@ enum {
 	OPT_TABLE_SIZE,
 	OPT_JSON,
 	OPT_SAMPLES,
+	OPT_NO_INSPECT,
 	OPT_OMIT_HOOK,
 };
 
@@ -53,6 +56,10 @@ const struct option_row watch_options[] = {
 			    NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object a line, samples too", NULL},
 	[OPT_SAMPLES] = {"samples", NULL, "print every sample", NULL},
+	[OPT_NO_INSPECT] = {"no-inspect", NULL,
+			    "do not look at a driver that is accused: its log,\n"
+			    "parameters, devices, limits and version",
+			    NULL},
 	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
 			   "leave a hook out, to see that the audit notices", NULL},
 	{0},
@@ -99,6 +106,9 @@ static int set_option(const struct command *self, int option, const char *value,
 		return err;
 	case OPT_JSON:
 		s->json = true;
+		return 0;
+	case OPT_NO_INSPECT:
+		s->no_inspect = true;
 		return 0;
 	case OPT_SAMPLES:
 		s->samples = true;
@@ -277,6 +287,15 @@ static int finish(struct watch *w, int err)
 	return status == STATUS_OK && w->recording_failed ? STATUS_CANNOT : status;
 }
 
+/* What is recorded holds no diagnosis, so that its replay prints the same. */
+static void diagnose(struct watch *w)
+{
+	if (w->recorder || w->set.no_inspect)
+		return;
+	tee_add(&w->tee, w->set.json ? &json_diagnosis : &text_diagnosis, &w->render);
+	tee_add(&w->tee, &diagnoser, &w->tee);
+}
+
 static int watch_here(struct watch *w)
 {
 	struct tee_end head;
@@ -285,6 +304,7 @@ static int watch_here(struct watch *w)
 	if (status)
 		return status;
 	tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
+	diagnose(w);
 	head = tee_head(&w->tee);
 	if (session_open(&w->session, &w->set.monitor, head.to, head.ctx))
 		return STATUS_CANNOT;

@@ -21,6 +21,7 @@ struct watch_settings {
 	struct tracker_config tracker;
 	bool json;
 	bool samples;
+	bool no_inspect; /* of a driver that is accused */
 };
 
 struct watch {

@@ -26,6 +26,7 @@ complete -c pinleak -n $watch -l detect -x -d 'When a rise is suspicious: share=
 complete -c pinleak -n $watch -l table-size -x -d 'Folios to keep records of'
 complete -c pinleak -n $watch -l json -d 'One JSON object a line, samples too'
 complete -c pinleak -n $watch -l samples -d 'Print every sample'
+complete -c pinleak -n $watch -l no-inspect -d 'Do not look at a driver that is accused'
 complete -c pinleak -n $watch -l omit-hook -x -d 'Leave a hook out, to see that the audit notices'
 complete -c pinleak -n $watch -l help -d 'What it does, with examples'
 
