@@ -145,9 +145,11 @@ static void draw(struct top *t, struct screen_grid *g)
 	unsigned width, height;
 
 	terminal_size(&width, &height);
-	t->err = t->err ? t->err : fit(g, width, height);
-	if (!g->cells)
+	if (fit(g, width, height)) {
+		t->err = -ENOMEM;
+		t->quit = true;
 		return;
+	}
 	screen_draw(&t->screen, g);
 	terminal_show(g);
 }
@@ -155,7 +157,7 @@ static void draw(struct top *t, struct screen_grid *g)
 /* A recording that has ended stays on the screen, a kernel that fails ends it. */
 static void end_looks(struct top *t)
 {
-	if (t->live || t->err == -ENOMEM || !t->err)
+	if (t->live || !t->err)
 		t->quit = true;
 	else
 		t->screen.message = "The recording ends here.  q quit  ? help";
@@ -204,7 +206,9 @@ void top_look(struct top *t)
 		look(t);
 		if (t->speed)
 			continue;
-		if (!t->for_ns && is_seen(t))
+		if (!is_seen(t))
+			t->first_ns = t->conductor->last.now_ns; /* the time begins with it */
+		else if (!t->for_ns)
 			break;
 		if (!is_over(t))
 			wait_until_next(t);

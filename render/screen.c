@@ -275,10 +275,8 @@ static void draw_head(const struct screen *s, const struct screen_grid *g)
 
 	render_clock(s->render, b->now_ns, clock);
 	putf(g, 0, 0, LOOK_TITLE, "pinleak top  %s  %s", s->render->host, s->render->kernel);
-	snprintf(right, sizeof(right), "%s  level %s%s", s->paused ? "  PAUSED" : "",
-		 level_name(b->level), "");
-	snprintf(right + strlen(right), sizeof(right) - strlen(right), "  %s",
-		 b->looked ? clock : "");
+	snprintf(right, sizeof(right), "%s  level %s  %s", s->paused ? "  PAUSED" : "",
+		 level_name(b->level), b->looked ? clock : "");
 	put_right(g, 0, LOOK_TITLE, right);
 	paint_line(g, 0, LOOK_TITLE);
 	draw_sums(s, g, 1);
@@ -534,8 +532,9 @@ static void draw_foot(const struct screen *s, const struct screen_grid *g)
 	else if (s->view == VIEW_HELP || s->view == VIEW_STACK)
 		put(g, y, 0, LOOK_PLAIN, "Esc back  q quit");
 	else
-		put(g, y, 0, LOOK_PLAIN,
-		    "Enter open  Esc back  Tab processes  / filter  space pause  ? help  q quit");
+		putf(g, y, 0, LOOK_PLAIN,
+		     "Enter open  Esc back  Tab %s  / filter  space pause  ? help  q quit",
+		     s->view == VIEW_DRIVERS ? "processes" : "drivers");
 }
 
 void screen_draw(struct screen *s, const struct screen_grid *g)
