@@ -25,7 +25,7 @@ static void push_trend(struct board_driver *d, uint64_t now_ns)
 	int64_t bytes = (int64_t)board_bytes(d);
 	struct board_point *last = &d->trend[d->nr_trend - 1];
 
-	if (d->nr_trend > 1 && now_ns < last[-1].now_ns + SECOND)
+	if (d->nr_trend > 1 && last->now_ns < last[-1].now_ns + SECOND)
 		*last = (struct board_point){now_ns, bytes};
 	else
 		push(d->trend, &d->nr_trend, BOARD_TREND, now_ns, bytes);
