@@ -9,6 +9,7 @@ usage: tests/top.py       $PINLEAK: the program; speaks TAP
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,6 +66,12 @@ class Terminal:
 
     def pid(self):
         return int(Path(self.raw + ".pid").read_text())
+
+    def until_alternate(self, wanted):
+        end = time.monotonic() + LIMIT
+        while self.tmux("display", "-p", "#{alternate_on}").strip() != wanted:
+            assert time.monotonic() < end, f"the alternate screen is not {wanted}"
+            time.sleep(0.05)
 
     def assert_sane(self, status):
         """The command ended so, and the terminal is what it was."""
@@ -200,11 +207,23 @@ def test_without_utf8_the_graph_is_ascii():
         assert "\n".join(shown).isascii() and "####" in shown[6], shown
 
 
+def test_a_stop_gives_the_terminal_back_and_a_continue_takes_it_again():
+    with Terminal() as t:
+        t.until(END)
+        os.kill(t.pid(), signal.SIGTSTP)
+        t.until_alternate("0")
+        os.kill(t.pid(), signal.SIGCONT)
+        t.until_alternate("1")
+        assert t.until(END)[7:11] == DRIVERS
+        t.keys("q")
+        t.assert_sane(1)
+
+
 def test_signals_leave_the_terminal_as_it_was():
     for number in ("TERM", "INT", "HUP", "QUIT"):
         with Terminal(replay="--speed 1") as t:
             t.until("level deep")
-            os.kill(t.pid(), getattr(__import__("signal"), f"SIG{number}"))
+            os.kill(t.pid(), getattr(signal, f"SIG{number}"))
             t.until("status=")
             t.assert_sane("")
 
