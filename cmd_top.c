@@ -49,7 +49,7 @@ static const struct option_row options[] = {
 	[OPT_GRACE] = {"grace", "TIME",
 		       "how long a driver may take to release after its\n"
 		       "file was closed and its process ended [30s; 75s\n"
-		       "for one or two processes, 2s for many]",
+		       "for one or two processes, 4s for many]",
 		       NULL},
 	[OPT_TABLE_SIZE] = {"table-size", "N",
 			    "folios to keep records of [by memory: 65,536\n"

@@ -39,6 +39,8 @@ static void set_next(struct top *t)
 static void look(struct top *t)
 {
 	t->err = conductor_step(t->conductor);
+	if (t->live)
+		live_foresee(t->live, monitor_is_stirring(t->conductor->monitor));
 	if (!t->err)
 		set_next(t);
 }

@@ -39,7 +39,7 @@ const struct option_row watch_options[] = {
 	[OPT_GRACE] = {"grace", "TIME",
 		       "how long a driver may take to release after its\n"
 		       "file was closed and its process ended [30s; 75s\n"
-		       "for one or two processes, 2s for many]",
+		       "for one or two processes, 4s for many]",
 		       NULL},
 	[OPT_SETTLE] = {"settle", "TIME", "tracking goes off when nothing is new [60s]", NULL},
 	[OPT_REFERENCES] = {"references", "TIME",
@@ -218,6 +218,7 @@ static int loop(struct watch *w)
 	do {
 		err = conductor_step(c);
 		check_recording(w);
+		live_foresee(&w->session.live, monitor_is_stirring(c->monitor));
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;

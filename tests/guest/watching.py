@@ -128,6 +128,39 @@ def test_at_level_counters_nothing_is_attached_and_next_to_nothing_used():
         assert w.status == 0
 
 
+def attached():
+    """Programs of this sort that are hooked in somewhere."""
+    links = json.loads(sh("bpftool -j link list") or "[]")
+    return [o for o in links if o["type"] in ("tracing", "perf_event")]
+
+
+def pinning(seconds):
+    """Three steps up, a second apart: the floor stirs, and that is no suspicion yet."""
+    for _ in range(3):
+        drive("--device", "/dev/second", "--pages", 100, "--hold", seconds, "hold", wait=False)
+        time.sleep(1.1)
+
+
+def test_when_the_floor_stirs_programs_are_loaded_and_neither_attached_nor_taken_for_a_tracking():
+    load("second", "leaky")
+    before, links = bpf_programs(), attached()
+    with Watch() as w:
+        w.look_on(2)
+        assert bpf_programs() == before, "programs were loaded early"
+        pinning(40)
+        w.until_seen()
+        assert not w.of("suspicion") and not w.of("state"), w.objects
+        loaded = set(bpf_programs()) - set(before)
+        assert loaded, "nothing was loaded"
+        assert attached() == links, "something is attached"
+        assert "pinleak watch --track always" in sh(f"{PINLEAK} census --grace 0"), "who tracks?"
+        leak_until(w, lambda w: w.of("state"), "--pages", 128, "keep-one:16")
+        assert loaded <= set(bpf_programs()), "they were loaded once more"
+        w.stop()
+    assert w.summary["cost"]["programs_bytes"] > 16 << 20, w.summary["cost"]
+    assert bpf_programs() == before
+
+
 def test_io_in_flight_and_warm_up_are_not_suspected():
     load("leaky")
     with Watch() as w:
