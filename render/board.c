@@ -23,10 +23,10 @@ static void push(struct board_point *points, size_t *nr, size_t room, uint64_t n
 static void push_trend(struct board_driver *d, uint64_t now_ns)
 {
 	int64_t bytes = (int64_t)board_bytes(d);
-	struct board_point *last = &d->trend[d->nr_trend - 1];
+	struct board_point *end = d->trend + d->nr_trend;
 
-	if (d->nr_trend > 1 && last->now_ns < last[-1].now_ns + SECOND)
-		*last = (struct board_point){now_ns, bytes};
+	if (d->nr_trend > 1 && end[-1].now_ns < end[-2].now_ns + SECOND)
+		end[-1] = (struct board_point){now_ns, bytes};
 	else
 		push(d->trend, &d->nr_trend, BOARD_TREND, now_ns, bytes);
 }
@@ -38,11 +38,12 @@ uint64_t board_bytes(const struct board_driver *d)
 
 bool board_rate(const struct board_driver *d, double *out)
 {
-	const struct board_point *last = &d->trend[d->nr_trend - 1];
+	const struct board_point *last;
 	size_t first = 0;
 
 	if (d->nr_trend < 2)
 		return false;
+	last = &d->trend[d->nr_trend - 1];
 	while (first + 2 < d->nr_trend && d->trend[first].now_ns + MINUTE < last->now_ns)
 		first++;
 	*out = (double)(last->value - d->trend[first].value) * (double)SECOND /
