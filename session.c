@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command.h"
 #include "render/render.h"
 
 bool session_may_track(struct session *s)
@@ -18,6 +19,16 @@ bool session_may_track(struct session *s)
 	render_wrap(stderr, 2, g->why);
 	render_wrap(stderr, 2, g->todo);
 	return false;
+}
+
+int session_ground(struct session *s, enum track track)
+{
+	if (track == TRACK_NEVER || session_may_track(s))
+		return STATUS_OK;
+	if (track == TRACK_ALWAYS || !s->live.ground.counters)
+		return STATUS_CANNOT;
+	fprintf(stderr, "  going on with the counters alone: leaks are noticed, no driver named\n");
+	return STATUS_OK;
 }
 
 int session_open(struct session *s, const struct monitor_config *config, const struct reporter *to,
@@ -68,6 +79,17 @@ uint64_t session_now_ns(void)
 int64_t session_ns_until(const struct timespec *t)
 {
 	return in_ns(t) - (int64_t)session_now_ns();
+}
+
+/* So many glances at the counters from one look to the next. */
+#define GLANCES	     10
+#define GLANCE_PAUSE 50000000 /* ns between two of them, at least */
+
+uint64_t session_glance_pause(uint64_t interval_ns)
+{
+	uint64_t share = interval_ns / GLANCES;
+
+	return share > GLANCE_PAUSE ? share : GLANCE_PAUSE;
 }
 
 int session_wait(const sigset_t *signals, const struct timespec *until)

@@ -20,6 +20,12 @@ struct session {
 bool session_may_track(struct session *s);
 
 /*
+ * The same as an exit status: where tracking was not asked for, only possible, it goes on without,
+ * if the counters can be had, and says so.
+ */
+int session_ground(struct session *s, enum track track);
+
+/*
  * Opens the live kernel and makes a monitor, which reports to `to`. -errno, and what failed is on
  * standard error.
  */
@@ -30,6 +36,9 @@ void session_close(struct session *s);
 /* Waits for the time or a (blocked) signal: its number, or 0. A time that has passed is no error.
  */
 int session_wait(const sigset_t *signals, const struct timespec *until);
+
+/* Between two glances at the counters while pins come and go, in ns. */
+uint64_t session_glance_pause(uint64_t interval_ns);
 
 void session_add_ns(struct timespec *t, uint64_t ns);
 /* By CLOCK_MONOTONIC. */

@@ -410,10 +410,6 @@ static void end_recording(struct watch *w, int err)
 
 /* ---- the loop ------------------------------------------------------------------------- */
 
-/* So many glances at the counters from one look to the next, while pins come and go. */
-#define GLANCES	     10
-#define GLANCE_PAUSE 50000000 /* ns between two of them, at least */
-
 /* Until then at most nobody else needs us: neither the service manager nor a command that runs. */
 static void cut_short(const struct watch *w, struct timespec *until)
 {
@@ -451,8 +447,7 @@ static bool wait_alive(struct watch *w, const sigset_t *signals, const struct ti
 /* Waits with glances in between. */
 static bool wait_glancing(struct watch *w, const sigset_t *signals, const struct timespec *next)
 {
-	uint64_t share = w->set.interval_ns / GLANCES;
-	uint64_t pause = share > GLANCE_PAUSE ? share : GLANCE_PAUSE;
+	uint64_t pause = session_glance_pause(w->set.interval_ns);
 	bool over = false;
 
 	while (!over && w->session.live.moving && session_ns_until(next) > (int64_t)pause) {
@@ -517,17 +512,6 @@ static int loop(struct watch *w)
 	return err ? err : conductor_look_last(c);
 }
 
-/* No tracking, but the counters can be had: say so and go on, unless tracking was asked for. */
-static int check_ground(struct watch *w)
-{
-	if (w->set.monitor.track == TRACK_NEVER || session_may_track(&w->session))
-		return STATUS_OK;
-	if (w->set.monitor.track == TRACK_ALWAYS || !w->session.live.ground.counters)
-		return STATUS_CANNOT;
-	fprintf(stderr, "  going on with the counters alone: leaks are noticed, no driver named\n");
-	return STATUS_OK;
-}
-
 int watch_status(const struct monitor *m)
 {
 	if (monitor_leaking(m))
@@ -573,7 +557,7 @@ static void diagnose(struct watch *w)
 static int watch_here(struct watch *w, const struct command *self)
 {
 	struct tee_end head;
-	int status = check_ground(w);
+	int status = session_ground(&w->session, w->set.monitor.track);
 
 	if (status)
 		return status;

@@ -796,10 +796,15 @@ static bool is_running_out(struct monitor *m)
 
 static void tell_books(const struct monitor *m)
 {
+	struct report_loss loss = {.now_ns = m->last.now_ns,
+				   .stats = m->stats,
+				   .missed_runs = m->missed_runs,
+				   .balance = &m->balance};
 	struct report_books r = {.now_ns = m->last.now_ns,
 				 .level = m->level,
 				 .ledger = &m->ledger,
-				 .roster = m->ledger.roster};
+				 .roster = m->ledger.roster,
+				 .loss = &loss};
 
 	if (r.roster)
 		m->to->books(m->ctx, &r);

@@ -162,7 +162,8 @@ struct report_books {
 	uint64_t now_ns;
 	enum level level;
 	const struct ledger *ledger;
-	const struct roster *roster; /* who has what, most bytes first */
+	const struct roster *roster;	/* who has what, most bytes first */
+	const struct report_loss *loss; /* of that look */
 };
 
 struct inspect;
