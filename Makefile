@@ -3,7 +3,7 @@
 
 BUILD ?= build
 
-.PHONY: all setup run check bench scorecard install clean help
+.PHONY: all setup run check bench scorecard install deb tarball clean help
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
@@ -31,7 +31,16 @@ scorecard: all
 	@echo 'docs/scorecard.md and $(BUILD)/scorecard.json are written'
 
 install: all
-	@meson install -C $(BUILD) --no-rebuild
+	@$(if $(prefix),meson configure $(BUILD) -Dprefix=$(prefix) && ninja -C $(BUILD) --quiet)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+deb:
+	@./setup
+	@packages/deb
+
+tarball:
+	@./setup --build
+	@packages/tarball
 
 clean:
 	rm -rf $(BUILD)
@@ -42,5 +51,7 @@ help:
 	@echo 'make check      run every test (JOBS=N: N suites at a time)'
 	@echo 'make bench      measure the core'
 	@echo 'make scorecard  hold the decisions against the truth of simulated machines'
-	@echo 'make install    install (DESTDIR is honoured)'
+	@echo 'make install    install (prefix=/usr/local, DESTDIR=)'
+	@echo 'make deb        a Debian package, in $(BUILD)/deb'
+	@echo 'make tarball    a program that carries its libraries, in $(BUILD)'
 	@echo 'make clean      remove $(BUILD)'

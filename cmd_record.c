@@ -9,9 +9,9 @@
 /* Call paths and addresses of the kernel are nobody else's business. */
 #define PRIVATE 0600
 
-static int parse(struct options *o, struct watch_settings *set, const char **path, bool *done)
+static int parse(struct options *o, struct watch *w, const char **path, bool *done)
 {
-	int status = watch_parse(o, set, done);
+	int status = watch_parse(o, w, done);
 
 	if (status || *done)
 		return status;
@@ -56,7 +56,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct watch w = {0};
 	const char *path = NULL;
 	bool done;
-	int status = parse(&o, &w.set, &path, &done);
+	int status = parse(&o, &w, &path, &done);
 	FILE *to;
 
 	if (done)

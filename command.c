@@ -21,6 +21,10 @@ int usage_error(const struct command *c, int code, const char *format, ...)
 	vsnprintf(raw, sizeof(raw), format, args);
 	va_end(args);
 	units_clean(raw, sizeof(raw), shown, sizeof(shown)); /* arguments may hold anything */
+	if (c && c->where) {
+		fprintf(stderr, "%s: %s\n", c->where, shown);
+		return STATUS_USAGE;
+	}
 	fprintf(stderr, "pinleak%s%s: %s\n  error %u %s; see: pinleak %s%s--help\n", c ? " " : "",
 		c ? c->name : "", shown, e->code, e->name, c ? c->name : "", c ? " " : "");
 	return STATUS_USAGE;
@@ -69,8 +73,9 @@ int options_next(struct options *o)
 int option_bad(const struct command *c, const struct option_row *row, const char *value,
 	       const char *expected)
 {
-	return usage_error(c, ERROR_INVALID_PARAMETER, "--%s %s: expected %s", row->name, value,
-			   expected);
+	return usage_error(c, ERROR_INVALID_PARAMETER,
+			   c->where ? "%s = %s: expected %s" : "--%s %s: expected %s", row->name,
+			   value, expected);
 }
 
 int option_duration(const struct command *c, const struct option_row *row, const char *value,

@@ -22,6 +22,7 @@ struct option_row {
 	const char *value;   /* what to call its value in help, NULL: it takes none */
 	const char *help;    /* lines of at most 52 columns */
 	const char *choices; /* values for completion, separated by blanks, or NULL */
+	bool apart;	     /* may not stand in a configuration file */
 };
 
 struct command {
@@ -33,6 +34,7 @@ struct command {
 	const char *more;     /* after the options: exit status and so on; NULL */
 	const char *examples; /* lines "command line # what it does" */
 	int (*run)(const struct command *self, int argc, char **argv);
+	const char *where; /* complaints are about this place in a file; NULL: the command line */
 };
 
 #ifndef PINLEAK_VERSION

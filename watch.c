@@ -2,12 +2,19 @@
 #include "watch.h"
 
 #include <signal.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "core/errors.h"
 #include "core/units.h"
+#include "core/words.h"
+#include "journal.h"
 #include "diagnoser.h"
 #include "render/inspect.h"
+
+#define USUAL_CONFIG "/etc/pinleak.conf"
 
 enum {
 	OPT_INTERVAL,
@@ -25,6 +32,10 @@ enum {
 	OPT_STORE,
 	OPT_STORE_SIZE,
 	OPT_STORE_AGE,
+	OPT_JOURNAL,
+	OPT_ON_VERDICT,
+	OPT_CONFIG,
+	OPT_CHECK_CONFIG,
 	OPT_OMIT_HOOK,
 };
 
@@ -69,12 +80,40 @@ const struct option_row watch_options[] = {
 		       NULL},
 	[OPT_STORE_SIZE] = {"store-size", "MIB", "the history has this size at most [64]", NULL},
 	[OPT_STORE_AGE] = {"store-age", "TIME", "and this age [365d]", NULL},
+	[OPT_JOURNAL] = {"journal", NULL,
+			 "send verdicts to the journal, as is done anyway where\n"
+			 "systemd sends the output there",
+			 NULL},
+	[OPT_ON_VERDICT] = {"on-verdict", "COMMAND",
+			    "run COMMAND on each new verdict; it reads the\n"
+			    "verdict's JSON as its input; no shell",
+			    NULL},
+	[OPT_CONFIG] = {"config", "FILE",
+			"read options from FILE, lines of KEY = VALUE;\n"
+			"SIGHUP reads it again",
+			NULL, .apart = true},
+	[OPT_CHECK_CONFIG] = {"check-config", NULL,
+			      "read the configuration [/etc/pinleak.conf], say\n"
+			      "what is wrong with it, and end",
+			      NULL, .apart = true},
 	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
 			   "leave a hook out, to see that the audit notices", NULL},
 	{0},
 };
 
 /* ---- the command line ----------------------------------------------------------------- */
+
+static int set_command(const struct command *self, const struct option_row *row, const char *value,
+		       struct watch_settings *s)
+{
+	char **words;
+
+	if (words_split(value, &words))
+		return option_bad(self, row, value, "a command and its arguments, quotes closed");
+	free(s->on_verdict);
+	s->on_verdict = words;
+	return 0;
+}
 
 static int set_option(const struct command *self, int option, const char *value, void *ctx)
 {
@@ -133,6 +172,20 @@ static int set_option(const struct command *self, int option, const char *value,
 		err = option_duration(self, row, value, 1000000000, &n);
 		history_limit_age(&s->limits, (int64_t)(n / 1000000));
 		return err;
+	case OPT_JOURNAL:
+		if (!journal_known())
+			return usage_error(self, ERROR_INVALID_PARAMETER,
+					   "this pinleak was built without libsystemd");
+		s->journal = true;
+		return 0;
+	case OPT_ON_VERDICT:
+		return set_command(self, row, value, s);
+	case OPT_CONFIG:
+		s->config_path = value;
+		return 0;
+	case OPT_CHECK_CONFIG:
+		s->check_config = true;
+		return 0;
 	default:
 		if (!plan_knows(value))
 			return option_bad(self, row, value, "a function that doctor lists");
@@ -141,15 +194,149 @@ static int set_option(const struct command *self, int option, const char *value,
 	}
 }
 
-int watch_parse(struct options *o, struct watch_settings *s, bool *done)
+static struct watch_settings defaults(const struct options *line)
 {
-	*s = (struct watch_settings){
+	return (struct watch_settings){
 		.interval_ns = 1000000000,
 		.references_ns = 600000000000,
 		.monitor = monitor_defaults(),
 		.limits = history_defaults(),
+		.line = *line,
 	};
-	return options_all(o, set_option, s, done);
+}
+
+/*
+ * The file's settings, and the command line's over them, which are known to be right. The usual
+ * file need not be there.
+ */
+static int read_config(struct config *config, struct watch_settings *s)
+{
+	struct options line = s->line;
+	const char *path = s->config_path;
+	bool may_lack = !strcmp(path, USUAL_CONFIG) && !s->check_config, done;
+	int err;
+
+	config->path = path;
+	free(s->on_verdict);
+	*s = defaults(&line);
+	err = config_read(config, line.command, set_option, s);
+	if (err && !(err == -ENOENT && may_lack))
+		return usage_error(line.command,
+				   err == -ENOENT ? ERROR_FILE_NOT_FOUND : ERROR_INVALID_PARAMETER,
+				   "%s: %s", path, strerror(-err));
+	if (config->wrong)
+		return STATUS_USAGE;
+	return options_all(&line, set_option, s, &done);
+}
+
+static int check_config(const struct config *config, int status)
+{
+	if (status == STATUS_OK)
+		printf("%s: %u settings, nothing wrong\n", config->path, config->settings);
+	return status;
+}
+
+int watch_parse(struct options *o, struct watch *w, bool *done)
+{
+	struct watch_settings *s = &w->set;
+	bool check;
+	int status;
+
+	*s = defaults(o);
+	status = options_all(o, set_option, s, done);
+	check = s->check_config;
+	if (check && !s->config_path)
+		s->config_path = USUAL_CONFIG;
+	if (!status && !*done && s->config_path)
+		status = read_config(&w->config, s);
+	if (!status && !*done && !check)
+		return STATUS_OK;
+	if (!status && !*done)
+		status = check_config(&w->config, status);
+	*done = true;
+	free(s->on_verdict);
+	config_free(&w->config);
+	return status;
+}
+
+/* ---- reading the configuration again -------------------------------------------------- */
+
+static bool same_times(const struct monitor_config *a, const struct monitor_config *b)
+{
+	return a->grace_ns == b->grace_ns && a->few_ns == b->few_ns && a->many_ns == b->many_ns &&
+	       a->settle_ns == b->settle_ns;
+}
+
+static bool same_detection(const struct detect_config *a, const struct detect_config *b)
+{
+	return a->share == b->share && a->pins == b->pins && a->fall == b->fall &&
+	       a->hunts == b->hunts && a->pause == b->pause;
+}
+
+static bool same_store(const struct watch_settings *a, const struct watch_settings *b)
+{
+	return !strcmp(a->store ? a->store : "", b->store ? b->store : "") &&
+	       !memcmp(&a->limits, &b->limits, sizeof(a->limits));
+}
+
+/* What was settled at the beginning: the books, the detection and the output go on as they are. */
+static bool needs_start(const struct watch *w, const struct watch_settings *to)
+{
+	const struct watch_settings *s = &w->set;
+
+	if (w->recorder && !same_times(&s->monitor, &to->monitor)) /* its head tells them */
+		return true;
+	return s->monitor.track != to->monitor.track || s->monitor.lowest != to->monitor.lowest ||
+	       !same_detection(&s->monitor.detect, &to->monitor.detect) || s->json != to->json ||
+	       s->for_ns != to->for_ns || s->no_inspect != to->no_inspect ||
+	       s->tracker.table_size != to->tracker.table_size ||
+	       s->tracker.omit != to->tracker.omit || !same_store(s, to);
+}
+
+/* What may change at any time. */
+static void apply(struct watch *w, const struct watch_settings *s)
+{
+	w->render.samples = s->samples;
+	w->session.live.lookout_ns = s->monitor.track == TRACK_NEVER ? 0 : s->references_ns;
+	w->alerts.journal = s->journal || journal_is_ours();
+	w->alerts.courier.command = s->on_verdict;
+}
+
+static void apply_again(struct watch *w, struct watch_settings *to)
+{
+	struct watch_settings *s = &w->set;
+	bool later = needs_start(w, to);
+
+	free(s->on_verdict);
+	s->on_verdict = to->on_verdict;
+	s->interval_ns = to->interval_ns;
+	s->references_ns = to->references_ns;
+	s->samples = to->samples;
+	s->journal = to->journal;
+	apply(w, s);
+	if (!w->recorder) {
+		s->monitor.grace_ns = to->monitor.grace_ns;
+		s->monitor.few_ns = to->monitor.few_ns;
+		s->monitor.many_ns = to->monitor.many_ns;
+		s->monitor.settle_ns = to->monitor.settle_ns;
+		w->session.live.grace_ns = s->monitor.grace_ns;
+		monitor_set_times(w->session.conductor.monitor, &s->monitor);
+	}
+	fprintf(stderr, "pinleak: %s was read again%s\n", w->config.path,
+		later ? "; some of it needs a new start" : "");
+}
+
+static void reload(struct watch *w)
+{
+	struct watch_settings again = {.line = w->set.line, .config_path = w->set.config_path};
+
+	service_reloading(&w->service);
+	if (!read_config(&w->config, &again)) {
+		apply_again(w, &again);
+		return;
+	}
+	free(again.on_verdict);
+	fprintf(stderr, "pinleak: the settings stay as they were\n");
 }
 
 /* ---- what is kept ---------------------------------------------------------------------- */
@@ -227,22 +414,56 @@ static void end_recording(struct watch *w, int err)
 #define GLANCES	     10
 #define GLANCE_PAUSE 50000000 /* ns between two of them, at least */
 
-/* Waits with glances in between: the number of a signal, or 0. */
-static int wait_glancing(struct watch *w, const sigset_t *signals, const struct timespec *next)
+/* Until then at most nobody else needs us: neither the service manager nor a command that runs. */
+static void cut_short(const struct watch *w, struct timespec *until)
+{
+	uint64_t due = courier_due_ns(&w->alerts.courier), now = session_now_ns(),
+		 pause = w->service.pause_ns ? w->service.pause_ns : UINT64_MAX;
+
+	if (due != UINT64_MAX && due - now < pause) /* wraps when it is overdue: caught below */
+		pause = due - now;
+	if (due < now)
+		pause = 0;
+	if (session_ns_until(until) > 0 && (uint64_t)session_ns_until(until) > pause) {
+		clock_gettime(CLOCK_MONOTONIC, until);
+		session_add_ns(until, pause);
+	}
+}
+
+/* Waits; meanwhile does what cannot wait. True when a signal asks to end. */
+static bool wait_alive(struct watch *w, const sigset_t *signals, const struct timespec *until)
+{
+	int signal;
+
+	do {
+		struct timespec first = *until;
+
+		cut_short(w, &first);
+		signal = session_wait(signals, &first);
+		if (signal == SIGHUP)
+			reload(w);
+		courier_tend(&w->alerts.courier);
+		service_alive(&w->service);
+	} while (signal != SIGINT && signal != SIGTERM && session_ns_until(until) > 0);
+	return signal == SIGINT || signal == SIGTERM;
+}
+
+/* Waits with glances in between. */
+static bool wait_glancing(struct watch *w, const sigset_t *signals, const struct timespec *next)
 {
 	uint64_t share = w->set.interval_ns / GLANCES;
 	uint64_t pause = share > GLANCE_PAUSE ? share : GLANCE_PAUSE;
-	int signal = 0;
+	bool over = false;
 
-	while (!signal && w->session.live.moving && session_ns_until(next) > (int64_t)pause) {
+	while (!over && w->session.live.moving && session_ns_until(next) > (int64_t)pause) {
 		struct timespec glance;
 
 		clock_gettime(CLOCK_MONOTONIC, &glance);
 		session_add_ns(&glance, pause);
-		signal = session_wait(signals, &glance);
+		over = wait_alive(w, signals, &glance);
 		live_glance(&w->session.live, monitor_wants_exact(w->session.conductor.monitor));
 	}
-	return signal ? signal : session_wait(signals, next);
+	return over || wait_alive(w, signals, next);
 }
 
 /* True when a signal asks to end. A look that came late does not make the next one early. */
@@ -256,6 +477,19 @@ static bool sleep_until(struct watch *w, const sigset_t *signals, struct timespe
 	return wait_glancing(w, signals, next);
 }
 
+static void wait_for_signals(const struct watch *w, sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGCHLD);
+	if (w->config.path) /* else it means that the terminal has gone */
+		sigaddset(signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, signals, NULL);
+	signal(SIGCHLD, SIG_DFL); /* ignored, the status of a command would be lost */
+	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is seen by ferror() */
+}
+
 static int loop(struct watch *w)
 {
 	struct conductor *c = &w->session.conductor;
@@ -263,11 +497,7 @@ static int loop(struct watch *w)
 	sigset_t signals;
 	int err;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is seen by ferror() */
+	wait_for_signals(w, &signals);
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	end = next;
 	session_add_ns(&end, w->set.for_ns);
@@ -275,12 +505,15 @@ static int loop(struct watch *w)
 		err = conductor_step(c);
 		check_recording(w);
 		keeping_check(&w->keeping);
+		if (!err)
+			service_looked(&w->service, c);
 		live_foresee(&w->session.live, monitor_is_stirring(c->monitor));
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
 	} while (!err && !ferror(w->render.to) && !sleep_until(w, &signals, &next) &&
 		 (!w->set.for_ns || session_ns_until(&end) > 0));
+	service_stopping(&w->service);
 	return err ? err : conductor_look_last(c);
 }
 
@@ -313,6 +546,7 @@ static int finish(struct watch *w, int err)
 		return STATUS_CANNOT;
 	}
 	monitor_finish(c->monitor, c->last.now_ns);
+	courier_end(&w->alerts.courier);
 	status = watch_status(c->monitor);
 	return status == STATUS_OK && w->recording_failed ? STATUS_CANNOT : status;
 }
@@ -347,6 +581,8 @@ static int watch_here(struct watch *w, const struct command *self)
 	status = begin_history(w, self);
 	if (status)
 		return status;
+	if (w->alerts.journal || w->alerts.courier.command || w->config.path)
+		alerts_add(&w->alerts, &w->render, &w->tee);
 	diagnose(w);
 	head = tee_head(&w->tee);
 	if (session_open(&w->session, &w->set.monitor, head.to, head.ctx))
@@ -364,12 +600,14 @@ int watch(const struct command *self, struct watch *w)
 	int status;
 
 	render_here(&w->render, stdout);
-	w->render.samples = w->set.samples;
+	service_begin(&w->service);
+	apply(w, &w->set);
 	w->session.live.config = w->set.tracker;
-	w->session.live.lookout_ns = w->set.monitor.track == TRACK_NEVER ? 0 : w->set.references_ns;
 	w->session.live.grace_ns = w->set.monitor.grace_ns;
 	status = watch_here(w, self);
 	keeping_close(&w->keeping, false); /* unless it is already */
 	session_close(&w->session);
+	free(w->set.on_verdict);
+	config_free(&w->config);
 	return status;
 }

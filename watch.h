@@ -6,10 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "alerts.h"
 #include "command.h"
+#include "config.h"
 #include "keeping.h"
 #include "render/render.h"
 #include "render/tee.h"
+#include "service.h"
 #include "session.h"
 #include "store/recording.h"
 
@@ -23,25 +26,36 @@ struct watch_settings {
 	bool samples;
 	const char *store; /* see keeping_open() */
 	struct history_limits limits;
-	bool no_inspect; /* of a driver that is accused */
+	bool no_inspect;   /* of a driver that is accused */
+	bool journal;	   /* asked for */
+	char **on_verdict; /* the command's words, or NULL */
+	bool check_config;
+	const char *config_path;
+	struct options line; /* all of this, to be read again */
 };
 
 struct watch {
 	struct watch_settings set;
+	struct config config;	   /* the file with the rest of the settings, if there is one */
 	struct recorder *recorder; /* of the session's live kernel; NULL: nothing is kept */
 	bool recording_failed;	   /* and it was said so */
 	struct render render;
 	struct tee tee;
 	struct keeping keeping;
+	struct alerts alerts;
+	struct service service;
 	struct session session;
 };
 
 extern const struct option_row watch_options[];
 
-/* As options_all(): then o->at is the first argument, if there is one. */
-int watch_parse(struct options *o, struct watch_settings *s, bool *done);
+/*
+ * The settings of the command line, over those of the file that it names. As options_all(): then
+ * o->at is the first argument, if there is one.
+ */
+int watch_parse(struct options *o, struct watch *w, bool *done);
 
-/* Watches until the time is over or a signal comes. The exit status. */
+/* Watches until the time is over or a signal comes, and frees all of w. The exit status. */
 int watch(const struct command *self, struct watch *w);
 
 /* The exit status of a watch that went well. */

@@ -150,6 +150,17 @@ static void prepare_ledger(struct ledger *l, const struct monitor_config *config
 	l->tree_only = config->tree_only;
 }
 
+void monitor_set_times(struct monitor *m, const struct monitor_config *config)
+{
+	m->config.grace_ns = config->grace_ns;
+	m->config.few_ns = config->few_ns;
+	m->config.many_ns = config->many_ns;
+	m->config.late_ns = config->late_ns;
+	m->config.settle_ns = config->settle_ns;
+	prepare_ledger(&m->ledger, &m->config);
+	prepare_ledger(&m->getters.ledger, &m->config);
+}
+
 struct monitor *monitor_create(const struct monitor_config *config, const struct reporter *to,
 			       void *ctx)
 {

@@ -41,6 +41,9 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 			       void *ctx);
 void monitor_destroy(struct monitor *m);
 
+/* Takes over the times of grace and settle_ns of another configuration, from the next step on. */
+void monitor_set_times(struct monitor *m, const struct monitor_config *config);
+
 /*
  * One step: a reading of the counters and, above level counters, the books and how they balance
  * (NULL and NULL else). Reports what there is to report. -ENOMEM.

@@ -1242,3 +1242,129 @@ END
 		done
 	done
 }
+
+# ---- the configuration, the service, the journal ----------------------------------------------
+
+@test "each wrong line of a configuration is told with its number" {
+	cat >"$BATS_TEST_TMPDIR/conf" <<'CONF'
+interval = 1s
+[watch]
+  interval = 2s ; and a comment
+  interval = 3s
+garbage
+track = sometimes
+json = maybe
+on-verdict = sh -c "open
+config = other
+[watch
+CONF
+	printf 'samples = %300s\n' x >>"$BATS_TEST_TMPDIR/conf"
+	run --separate-stderr "$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+	[ "$(sed -E 's/.*conf:([0-9]+): .*/\1/' <<<"$stderr" | xargs)" = '1 4 5 6 7 8 9 10 11' ]
+	[[ $stderr == *"conf:4: interval is given twice"* ]]
+	[[ $stderr == *"conf:6: track = sometimes: expected auto always never"* ]]
+	run --separate-stderr "$pinleak" watch --track never --for 1s --config "$BATS_TEST_TMPDIR/conf"
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+}
+
+@test "a configuration that is right is counted; one that is not there is an error" {
+	printf '[watch]\ninterval=1s\njson = no\n' >"$BATS_TEST_TMPDIR/conf"
+	run --separate-stderr "$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$BATS_TEST_TMPDIR/conf: 2 settings, nothing wrong" ]
+	run --separate-stderr "$pinleak" watch --check-config --config "$root/systemd/pinleak.conf"
+	[ "$status" -eq 0 ]
+	run --separate-stderr "$pinleak" watch --config "$BATS_TEST_TMPDIR/none"
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"none: No such file or directory"* ]]
+	head -c 70000 /dev/zero >"$BATS_TEST_TMPDIR/large"
+	run --separate-stderr "$pinleak" watch --config "$BATS_TEST_TMPDIR/large"
+	[ "$status" -eq 2 ]
+}
+
+@test "the example has the keys of the option table and their defaults" {
+	sed -E 's/^# ([a-z-]+ = )/\1/' "$root/systemd/pinleak.conf" >"$BATS_TEST_TMPDIR/conf"
+	run --separate-stderr "$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
+	[ "$status" -eq 0 ]
+	[[ $output == *": 3 settings, nothing wrong" ]]
+}
+
+@test "SIGHUP reads the configuration again; what is wrong with it changes nothing" {
+	local conf=$BATS_TEST_TMPDIR/conf out=$BATS_TEST_TMPDIR/out
+	printf '[watch]\ninterval = 50ms\nsamples = yes\n' >"$conf"
+	"$pinleak" watch --track never --config "$conf" >"$out" 2>&1 &
+	background=$!
+	wait_for_line "$out" 'level counters'
+	printf '[watch]\ninterval = 50ms\nlevel = deep\n' >"$conf"
+	kill -HUP "$background"
+	wait_for_line "$out" 'conf was read again; some of it needs a new start'
+	local before
+	before=$(grep -c 'level counters' "$out")
+	echo nonsense >>"$conf"
+	kill -HUP "$background"
+	wait_for_line "$out" 'conf:4: expected KEY = VALUE'
+	wait_for_line "$out" 'the settings stay as they were'
+	[ "$(grep -c 'level counters' "$out")" -le $((before + 1)) ]
+	kill -INT "$background"
+	wait "$background"
+	background=
+}
+
+@test "the command line wins over the configuration" {
+	printf '[watch]\nfor = 1000s\njson = yes\n' >"$BATS_TEST_TMPDIR/conf"
+	run --separate-stderr timeout 60 "$pinleak" watch --track never --for 100ms --config "$BATS_TEST_TMPDIR/conf"
+	[ "$status" -eq 0 ]
+	[[ ${lines[0]} == '{"type":"sample"'* ]]
+}
+
+# told SECONDS OPTION...: what a service manager hears of a watch.
+told() {
+	/usr/bin/python3 - "$pinleak" "$@" <<'END'
+import os, socket, subprocess, sys
+path = os.path.join(os.environ["BATS_TEST_TMPDIR"], "notify")
+heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+heard.bind(path)
+heard.settimeout(0.1)
+env = {**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"}
+p = subprocess.Popen([sys.argv[1], "watch", *sys.argv[2:]], env=env, stdout=subprocess.DEVNULL)
+while True:
+    try:
+        print(heard.recv(4096).decode().replace("\n", " "))
+    except socket.timeout:
+        if p.poll() is not None:
+            break
+sys.exit(p.returncode)
+END
+}
+
+@test "a service manager is told of the first look, of life between two looks, and of the end" {
+	"$pinleak" watch --journal --for 10ms --track never >/dev/null || skip 'built without libsystemd'
+	run --separate-stderr told --track never --interval 10s --for 2s
+	[ "$status" -eq 0 ]
+	[[ ${lines[0]} == "READY=1 WATCHDOG=1 STATUS=level counters, "*" pins outstanding, no driver leaks" ]]
+	[ "$(grep -c '^WATCHDOG=1$' <<<"$output")" -ge 10 ]
+	[[ $output == *"STOPPING=1 STATUS=ending"* ]]
+	[ "$(grep -c READY=1 <<<"$output")" -eq 1 ]
+}
+
+@test "a command for verdicts is taken apart before anything is watched" {
+	refused watch --on-verdict 'sh -c "open'
+	refused watch --on-verdict ''
+}
+
+@test "the catalog explains the very message that verdicts have" {
+	local id
+	id=$(sed -n 's/.*JOURNAL_VERDICT "\(.*\)"/\1/p' "$root/journal.h")
+	[[ $id =~ ^[0-9a-f]{32}$ ]]
+	[ "$(grep -c "$id" "$root/systemd/pinleak.catalog")" -eq 2 ]
+	grep -q "$id" "$root/man/pinleak-watch.1"
+	command -v journalctl >/dev/null || skip 'no journalctl here'
+	mkdir -p "$BATS_TEST_TMPDIR/root/usr/lib/systemd/catalog" "$BATS_TEST_TMPDIR/root/var/lib/systemd/catalog"
+	cp "$root/systemd/pinleak.catalog" "$BATS_TEST_TMPDIR/root/usr/lib/systemd/catalog/"
+	journalctl --root="$BATS_TEST_TMPDIR/root" --update-catalog
+	run journalctl --root="$BATS_TEST_TMPDIR/root" --dump-catalog "$id"
+	[[ $output == *"leaks locked I/O pages (error 729)"* ]]
+}
