@@ -11,7 +11,7 @@
 
 static int parse(struct options *o, struct watch_settings *set, const char **path, bool *done)
 {
-	int status = watch_parse(o, set, done);
+	int status = watch_parse(o, set, NULL, done);
 
 	if (status || *done)
 		return status;

@@ -19,6 +19,9 @@ enum {
 	OPT_TABLE_SIZE,
 	OPT_JSON,
 	OPT_SAMPLES,
+	OPT_LISTEN,
+	OPT_TOKEN_FILE,
+	OPT_ALLOW_HOST,
 	OPT_OMIT_HOOK,
 };
 
@@ -53,6 +56,18 @@ const struct option_row watch_options[] = {
 			    NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object a line, samples too", NULL},
 	[OPT_SAMPLES] = {"samples", NULL, "print every sample", NULL},
+	[OPT_LISTEN] = {"listen", "ADDRESS",
+			"serve page, metrics and API there, at a port like\n" WATCH_LISTEN
+			"; see pinleak-serve(1)",
+			NULL},
+	[OPT_TOKEN_FILE] = {"token-file", "FILE",
+			    "who reads must know the token in it; needed to\n"
+			    "listen beyond this machine",
+			    NULL},
+	[OPT_ALLOW_HOST] = {"allow-host", "NAME",
+			    "serve by this name of the machine as well; may be\n"
+			    "given several times",
+			    NULL},
 	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
 			   "leave a hook out, to see that the audit notices", NULL},
 	{0},
@@ -103,6 +118,13 @@ static int set_option(const struct command *self, int option, const char *value,
 	case OPT_SAMPLES:
 		s->samples = true;
 		return 0;
+	case OPT_LISTEN:
+		return serving_listen(self, row, value, &s->serving);
+	case OPT_TOKEN_FILE:
+		s->serving.token_file = value;
+		return 0;
+	case OPT_ALLOW_HOST:
+		return serving_allow(self, row, value, &s->serving);
 	default:
 		if (!plan_knows(value))
 			return option_bad(self, row, value, "a function that doctor lists");
@@ -111,14 +133,22 @@ static int set_option(const struct command *self, int option, const char *value,
 	}
 }
 
-int watch_parse(struct options *o, struct watch_settings *s, bool *done)
+int watch_parse(struct options *o, struct watch_settings *s, const char *listen, bool *done)
 {
+	int status;
+
 	*s = (struct watch_settings){
 		.interval_ns = 1000000000,
 		.references_ns = 600000000000,
 		.monitor = monitor_defaults(),
 	};
-	return options_all(o, set_option, s, done);
+	s->serving.on = listen && !listen_parse(listen, &s->serving.at);
+	status = options_all(o, set_option, s, done);
+	if (status || *done)
+		return status;
+	status = serving_check(o->command, &s->serving);
+	*done = status != STATUS_OK;
+	return status;
 }
 
 /* ---- the recording -------------------------------------------------------------------- */
@@ -254,21 +284,32 @@ static int finish(struct watch *w, int err)
 	return status == STATUS_OK && w->recording_failed ? STATUS_CANNOT : status;
 }
 
+/* The first lines: nothing but objects on standard output when they are asked for. */
+static void tell_beginning(struct watch *w)
+{
+	if (!w->set.json && !w->set.quiet)
+		render_begin(&w->render, w->session.conductor.last.memory_total);
+	serving_tell(&w->serving, w->set.json ? stderr : stdout);
+}
+
 static int watch_here(struct watch *w)
 {
 	struct tee_end head;
 	int status = check_ground(w);
 
+	if (!w->set.quiet)
+		tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
+	if (!status)
+		status = serving_start(&w->serving, &w->set.serving, &w->render, w->set.interval_ns,
+				       &w->tee);
 	if (status)
 		return status;
-	tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
 	head = tee_head(&w->tee);
 	if (session_open(&w->session, &w->set.monitor, head.to, head.ctx))
 		return STATUS_CANNOT;
 	if (w->set.monitor.track == TRACK_AUTO)
 		live_prepare(&w->session.live);
-	if (!w->set.json)
-		render_begin(&w->render, w->session.conductor.last.memory_total);
+	tell_beginning(w);
 	begin_recording(w);
 	return finish(w, loop(w));
 }
@@ -283,6 +324,7 @@ int watch(struct watch *w)
 	w->session.live.lookout_ns = w->set.monitor.track == TRACK_NEVER ? 0 : w->set.references_ns;
 	w->session.live.grace_ns = w->set.monitor.grace_ns;
 	status = watch_here(w);
+	serving_stop(&w->serving);
 	session_close(&w->session);
 	return status;
 }

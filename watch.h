@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* Watching, as watch and record do it: their options, the loop and the end. */
+/* Watching, as watch, record and serve do it: their options, the loop and the end. */
 #ifndef PINLEAK_WATCH_H
 #define PINLEAK_WATCH_H
 
@@ -9,6 +9,7 @@
 #include "command.h"
 #include "render/render.h"
 #include "render/tee.h"
+#include "serving.h"
 #include "session.h"
 #include "store/recording.h"
 
@@ -20,6 +21,8 @@ struct watch_settings {
 	struct tracker_config tracker;
 	bool json;
 	bool samples;
+	bool quiet; /* nothing is printed but where it serves */
+	struct serving_settings serving;
 };
 
 struct watch {
@@ -28,13 +31,20 @@ struct watch {
 	bool recording_failed;	   /* and it was said so */
 	struct render render;
 	struct tee tee;
+	struct serving serving;
 	struct session session;
 };
 
 extern const struct option_row watch_options[];
 
-/* As options_all(): then o->at is the first argument, if there is one. */
-int watch_parse(struct options *o, struct watch_settings *s, bool *done);
+/* Where `serve` listens. */
+#define WATCH_LISTEN "127.0.0.1:9729"
+
+/*
+ * As options_all(): then o->at is the first argument, if there is one. listen: where to unless
+ * told, or NULL.
+ */
+int watch_parse(struct options *o, struct watch_settings *s, const char *listen, bool *done);
 
 /* Watches until the time is over or a signal comes. The exit status. */
 int watch(struct watch *w);

@@ -6,6 +6,7 @@ complete -c pinleak -f
 complete -c pinleak -n __fish_use_subcommand -l help -d 'The commands'
 complete -c pinleak -n __fish_use_subcommand -l version -d 'The version'
 complete -c pinleak -n __fish_use_subcommand -a watch -d 'Watch for leaks; track and name the driver'
+complete -c pinleak -n __fish_use_subcommand -a serve -d 'Watch, and serve a page, metrics and an API'
 complete -c pinleak -n __fish_use_subcommand -a run -d 'Run a command, and fail when a driver leaks'
 complete -c pinleak -n __fish_use_subcommand -a census -d 'Find every page that is pinned now'
 complete -c pinleak -n __fish_use_subcommand -a inspect -d 'Tell all about a driver'
@@ -14,7 +15,7 @@ complete -c pinleak -n __fish_use_subcommand -a replay -d 'Show what a recording
 complete -c pinleak -n __fish_use_subcommand -a doctor -d 'What this machine permits, what will be hooked'
 complete -c pinleak -n __fish_use_subcommand -a explain -d 'What an error number means and what to do'
 
-set -l watch '__fish_seen_subcommand_from watch record'
+set -l watch '__fish_seen_subcommand_from watch record serve'
 complete -c pinleak -n $watch -l interval -x -d 'Between two looks at the counters [1s]'
 complete -c pinleak -n $watch -l for -x -d 'End after so long'
 complete -c pinleak -n $watch -l track -x -a 'auto\t"when pins do not come back" always\t"from the beginning" never\t"counters only"' -d 'When to track [auto]'
@@ -26,6 +27,9 @@ complete -c pinleak -n $watch -l detect -x -d 'When a rise is suspicious: share=
 complete -c pinleak -n $watch -l table-size -x -d 'Folios to keep records of'
 complete -c pinleak -n $watch -l json -d 'One JSON object a line, samples too'
 complete -c pinleak -n $watch -l samples -d 'Print every sample'
+complete -c pinleak -n $watch -l listen -x -d 'Serve page, metrics and API there'
+complete -c pinleak -n $watch -l token-file -r -F -d 'Who reads must know the token in it'
+complete -c pinleak -n $watch -l allow-host -x -d 'Serve by this name as well'
 complete -c pinleak -n $watch -l omit-hook -x -d 'Leave a hook out, to see that the audit notices'
 complete -c pinleak -n $watch -l help -d 'What it does, with examples'
 

@@ -19,6 +19,14 @@ json_t *json_text_or_null(const char *s);
 /* What an error number means, see core/errors.h. */
 json_t *json_error(uint32_t code);
 
+/* What may be lost, by its name; one without a name ends them. */
+struct json_loss {
+	const char *name;
+	enum pl_stat stat;
+};
+extern const struct json_loss json_losses[];
+
+json_t *json_cost(const struct cost *c);
 json_t *json_sum(const struct census_sum *s);
 
 #endif
