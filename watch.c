@@ -225,18 +225,22 @@ static bool sleep_until(struct watch *w, const sigset_t *signals, struct timespe
 	return wait_glancing(w, signals, next);
 }
 
-static int loop(struct watch *w)
+/* What asks to end is waited for from now on. */
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, signals, NULL);
+	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is seen by ferror() */
+}
+
+static int loop(struct watch *w, const sigset_t *signals)
 {
 	struct conductor *c = &w->session.conductor;
 	struct timespec next, end;
-	sigset_t signals;
 	int err;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is seen by ferror() */
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	end = next;
 	session_add_ns(&end, w->set.for_ns);
@@ -246,7 +250,7 @@ static int loop(struct watch *w)
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
-	} while (!err && !ferror(w->render.to) && !sleep_until(w, &signals, &next) &&
+	} while (!err && !ferror(w->render.to) && !sleep_until(w, signals, &next) &&
 		 (!w->set.for_ns || session_ns_until(&end) > 0));
 	return err ? err : conductor_look_last(c);
 }
@@ -295,6 +299,7 @@ static void tell_beginning(struct watch *w)
 static int watch_here(struct watch *w)
 {
 	struct tee_end head;
+	sigset_t signals;
 	int status = check_ground(w);
 
 	if (!w->set.quiet)
@@ -309,9 +314,10 @@ static int watch_here(struct watch *w)
 		return STATUS_CANNOT;
 	if (w->set.monitor.track == TRACK_AUTO)
 		live_prepare(&w->session.live);
+	block_signals(&signals);
 	tell_beginning(w);
 	begin_recording(w);
-	return finish(w, loop(w));
+	return finish(w, loop(w, &signals));
 }
 
 int watch(struct watch *w)

@@ -35,6 +35,7 @@ struct server {
 	struct deadlines *deadlines;
 	struct readers *readers;
 	struct served served; /* by the thread that answers */
+	uint64_t timeouts;    /* by the same */
 	const char *hosts[HOSTS + 2];
 	int socket;
 	uint16_t port;
@@ -185,7 +186,7 @@ static enum MHD_Result get_metrics(const struct request *q)
 	state_facts(s->state, &f);
 	s->served.events_readers = readers_count(s->readers);
 	s->served.events_dropped = readers_dropped(s->readers);
-	s->served.overdue = deadlines_passed(s->deadlines);
+	s->served.overdue = deadlines_passed(s->deadlines) + s->timeouts;
 	metrics_print(to, &f, &s->served, open);
 	return send_body(q, open ? METRICS_OPEN : METRICS_TEXT, fclose(to), &body);
 }
@@ -385,6 +386,15 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **context,
 	*context = info ? deadlines_begin(s->deadlines, info->connect_fd) : NULL;
 }
 
+static void on_completed(void *ctx, struct MHD_Connection *c, void **request_ctx,
+			 enum MHD_RequestTerminationCode why)
+{
+	struct server *s = ctx;
+
+	(void)c, (void)request_ctx;
+	s->timeouts += why == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED;
+}
+
 /* ---- the threads ---------------------------------------------------------------------- */
 
 static void *keep(void *ctx)
@@ -411,9 +421,9 @@ static int start_daemon(struct server *s)
 				 MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)SERVER_PER_ADDRESS,
 				 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT,
 				 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_HEADERS,
-				 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
-				 on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, leave, NULL,
-				 MHD_OPTION_END);
+				 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+				 on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+				 MHD_OPTION_UNESCAPE_CALLBACK, leave, NULL, MHD_OPTION_END);
 	return s->daemon ? 0 : -ECANCELED;
 }
 

@@ -53,13 +53,12 @@ static void set_clocks(struct render *r, uint64_t looks)
 	snprintf(r->host, sizeof(r->host), "stage");
 }
 
-static int play(struct conductor *c, uint64_t looks, int interval_ms)
+/* Until an error, or something on standard input: its end. */
+static int play(struct conductor *c, int interval_ms)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
 	int err = 0;
 
-	for (uint64_t i = 0; i < looks && !err; i++)
-		err = conductor_step(c);
 	while (!err && !poll(&in, 1, interval_ms))
 		err = conductor_step(c);
 	return err;
@@ -76,13 +75,16 @@ static int serve(struct state *state, uint64_t looks, int interval_ms)
 	struct server *server;
 	int err = listen_parse("127.0.0.1:0", &set.at);
 
-	err = c.monitor && !err ? server_start(&set, state, &server) : -1;
+	err = err || !c.monitor;
+	for (uint64_t i = 0; i < looks && !err; i++)
+		err = conductor_step(&c);
+	err = err ? err : server_start(&set, state, &server);
 	if (err)
 		return err;
 	server_url(server, url);
 	puts(url);
 	fflush(stdout);
-	err = play(&c, looks, interval_ms);
+	err = play(&c, interval_ms);
 	monitor_finish(c.monitor, c.last.now_ns);
 	server_stop(server);
 	monitor_destroy(c.monitor);
