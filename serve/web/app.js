@@ -407,7 +407,7 @@ async function fetchIncidents() {
 	const rows = (await get("/api/v1/incidents")).incidents;
 	state.incidents = new Map(rows.map((i) => [i.id, i]));
 	$("alarm").textContent = rows.filter((i) => !i.at_rest)
-		.map((i) => `Error 729: ${named(i.driver)} leaks locked pages (${i.evidence}, ${bytes(i.bytes)}).`).join(" ");
+		.map((i) => `Error 729: ${named(i.driver)} ${i.bytes ? `leaks locked pages (${i.evidence}, ${bytes(i.bytes)})` : "releases pins wrongly"}.`).join(" ");
 	showIncidents();
 	plan();
 	if (state.chosen !== null && state.incidents.has(state.chosen)) await choose(state.chosen, false);
