@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 
-from harness import ROOT, Skip, Watch, leak_until, leaked, load, sh, spawn, tests_of
+from harness import ROOT, Skip, Watch, leak_until, leaked, load, run, sh, spawn, tests_of
 
 PORT = 9729
 
@@ -124,4 +124,6 @@ def test_a_real_prometheus_fires_the_alert():
         w.stop()
 
 
-tests_of(globals())
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    run(tests_of(globals()))
