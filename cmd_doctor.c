@@ -9,6 +9,7 @@
 #include "command.h"
 #include "core/errors.h"
 #include "core/units.h"
+#include "kernel/barrier.h"
 #include "kernel/btfq.h"
 #include "kernel/ground.h"
 #include "kernel/plan.h"
@@ -42,6 +43,10 @@ struct examination {
 		struct calibration shots[CALIBRATIONS];
 		size_t nr;
 	} level[LEVEL_DEEP + 1];
+	struct {
+		int err;
+		char why[BARRIER_WHY];
+	} way[BARRIER_WAYS];
 };
 
 /* ---- examining ------------------------------------------------------------------------ */
@@ -74,6 +79,17 @@ static void try_levels(struct examination *x)
 	vmstat_close(v);
 }
 
+/* Refusing is asked of the kernel, and of nobody but this process. */
+static void try_ways(struct examination *x)
+{
+	for (enum barrier_way w = BARRIER_LSM; w < BARRIER_WAYS; w++) {
+		x->way[w].err = -EPERM;
+		snprintf(x->way[w].why, sizeof(x->way[w].why), "%s", x->ground.why);
+		if (!x->ground.why[0])
+			x->way[w].err = barrier_try(w, x->way[w].why);
+	}
+}
+
 static int examine(struct examination *x)
 {
 	struct btf *btf;
@@ -87,6 +103,8 @@ static int examine(struct examination *x)
 	btf__free(btf);
 	if (!x->plan_err && !x->btf_path && !x->ground.why[0])
 		try_levels(x);
+	if (!x->btf_path)
+		try_ways(x);
 	return 0;
 }
 
@@ -168,6 +186,24 @@ static void put_levels(const struct examination *x)
 		       x->ground.why, x->ground.todo);
 }
 
+/* Why nobody can be held to a limit, "" when it can be told at least. */
+static const char *audit_error(const struct examination *x)
+{
+	if (works(x, LEVEL_DEEP))
+		return "";
+	return x->level[LEVEL_DEEP].error[0] ? x->level[LEVEL_DEEP].error : x->ground.why;
+}
+
+static void put_limits(const struct examination *x)
+{
+	printf("\nlimits on a driver (pinleak limit)\n");
+	put_check("audit", works(x, LEVEL_DEEP), audit_error(x));
+	put_check("enforced by a security module (lsm)",
+		  works(x, LEVEL_DEEP) && !x->way[BARRIER_LSM].err, x->way[BARRIER_LSM].why);
+	put_check("enforced by changing an answer (modify)",
+		  works(x, LEVEL_DEEP) && !x->way[BARRIER_MODIFY].err, x->way[BARRIER_MODIFY].why);
+}
+
 static void put_path(const char *path)
 {
 	char clean[256];
@@ -186,12 +222,14 @@ static void put_text(const struct examination *x)
 		printf("\nno plan: the BTF lacks the page structures\n");
 	else
 		put_plan(&x->plan);
-	if (!x->btf_path)
+	if (!x->btf_path) {
 		put_levels(x);
-	else if (!x->plan_err)
+		put_limits(x);
+	} else if (!x->plan_err) {
 		printf("\nby BTF alone: light %s, deep %s%s%s\n", x->plan.light_ok ? "yes" : "NO",
 		       x->plan.deep_ok ? "likely (calibration decides)" : "NO",
 		       x->plan.missing[0] ? ": " : "", x->plan.missing);
+	}
 }
 
 /* ---- JSON ----------------------------------------------------------------------------- */
@@ -230,6 +268,23 @@ static json_t *level_object(const struct examination *x, enum level l)
 			 "calibration", shots);
 }
 
+static json_t *limit_object(bool good, const char *why)
+{
+	return json_pack("{s:b, s:s}", "works", good, "error", why);
+}
+
+static json_t *limits_object(const struct examination *x)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "audit", limit_object(works(x, LEVEL_DEEP), audit_error(x)));
+	for (enum barrier_way w = BARRIER_LSM; w < BARRIER_WAYS; w++)
+		json_object_set_new(o, barrier_way_name(w),
+				    limit_object(works(x, LEVEL_DEEP) && !x->way[w].err,
+						 x->way[w].err ? x->way[w].why : audit_error(x)));
+	return o;
+}
+
 static void put_json(const struct examination *x)
 {
 	const struct ground *g = &x->ground;
@@ -250,6 +305,7 @@ static void put_json(const struct examination *x)
 					      g->todo));
 		json_object_set_new(o, "light", level_object(x, LEVEL_LIGHT));
 		json_object_set_new(o, "deep", level_object(x, LEVEL_DEEP));
+		json_object_set_new(o, "limits", limits_object(x));
 	}
 	json_dumpf(o, stdout, JSON_COMPACT);
 	printf("\n");

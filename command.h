@@ -40,7 +40,8 @@ struct command {
 #endif
 
 extern const struct command watch_command, run_command, census_command, doctor_command,
-	explain_command, inspect_command, record_command, replay_command, serve_command;
+	explain_command, inspect_command, limit_command, record_command, replay_command,
+	serve_command;
 
 /* Steps through a command line; {.argc, .argv} set by the caller. */
 struct options {

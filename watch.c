@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "core/units.h"
+#include "diagnoser.h"
+#include "render/inspect.h"
 
 enum {
 	OPT_INTERVAL,
@@ -19,6 +21,7 @@ enum {
 	OPT_TABLE_SIZE,
 	OPT_JSON,
 	OPT_SAMPLES,
+	OPT_NO_INSPECT,
 	OPT_LISTEN,
 	OPT_TOKEN_FILE,
 	OPT_ALLOW_HOST,
@@ -39,7 +42,7 @@ const struct option_row watch_options[] = {
 	[OPT_GRACE] = {"grace", "TIME",
 		       "how long a driver may take to release after its\n"
 		       "file was closed and its process ended [30s; 75s\n"
-		       "for one or two processes, 2s for many]",
+		       "for one or two processes, 4s for many]",
 		       NULL},
 	[OPT_SETTLE] = {"settle", "TIME", "tracking goes off when nothing is new [60s]", NULL},
 	[OPT_REFERENCES] = {"references", "TIME",
@@ -56,6 +59,10 @@ const struct option_row watch_options[] = {
 			    NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object a line, samples too", NULL},
 	[OPT_SAMPLES] = {"samples", NULL, "print every sample", NULL},
+	[OPT_NO_INSPECT] = {"no-inspect", NULL,
+			    "do not look at a driver that is accused: its log,\n"
+			    "parameters, devices, limits and version",
+			    NULL},
 	[OPT_LISTEN] = {"listen", "ADDRESS",
 			"serve page, metrics and API there, at a port like\n" WATCH_LISTEN
 			"; see pinleak-serve(1)",
@@ -114,6 +121,9 @@ static int set_option(const struct command *self, int option, const char *value,
 		return err;
 	case OPT_JSON:
 		s->json = true;
+		return 0;
+	case OPT_NO_INSPECT:
+		s->no_inspect = true;
 		return 0;
 	case OPT_SAMPLES:
 		s->samples = true;
@@ -247,6 +257,7 @@ static int loop(struct watch *w, const sigset_t *signals)
 	do {
 		err = conductor_step(c);
 		check_recording(w);
+		live_foresee(&w->session.live, monitor_is_stirring(c->monitor));
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
@@ -296,6 +307,16 @@ static void tell_beginning(struct watch *w)
 	serving_tell(&w->serving, w->set.json ? stderr : stdout);
 }
 
+/* What is recorded holds no diagnosis, so that its replay prints the same. */
+static void diagnose(struct watch *w)
+{
+	if (w->recorder || w->set.no_inspect)
+		return;
+	if (!w->set.quiet)
+		tee_add(&w->tee, w->set.json ? &json_diagnosis : &text_diagnosis, &w->render);
+	tee_add(&w->tee, &diagnoser, &w->tee);
+}
+
 static int watch_here(struct watch *w)
 {
 	struct tee_end head;
@@ -309,6 +330,7 @@ static int watch_here(struct watch *w)
 				       &w->tee);
 	if (status)
 		return status;
+	diagnose(w);
 	head = tee_head(&w->tee);
 	if (session_open(&w->session, &w->set.monitor, head.to, head.ctx))
 		return STATUS_CANNOT;

@@ -21,7 +21,8 @@ struct watch_settings {
 	struct tracker_config tracker;
 	bool json;
 	bool samples;
-	bool quiet; /* nothing is printed but where it serves */
+	bool no_inspect; /* of a driver that is accused */
+	bool quiet;	 /* nothing is printed but where it serves */
 	struct serving_settings serving;
 };
 

@@ -13,14 +13,34 @@ typedef __u32 kdev_t;
 
 struct mm_struct;
 
+struct module {
+	char name[56];
+	const char *srcversion;
+};
+
+struct pcpu_hot {
+	int preempt_count;
+};
+
+struct cdev {
+	struct module *owner;
+};
+
 struct inode {
 	umode_t i_mode;
 	unsigned int i_flags;
 	unsigned long i_ino;
 	kdev_t i_rdev;
+	struct cdev *i_cdev; /* of a character device that was opened */
 };
 
-struct file_operations;
+struct file_operations {
+	struct module *owner;
+	void *write;
+	void *write_iter;
+	void *unlocked_ioctl;
+	void *mmap;
+};
 
 struct file {
 	const struct file_operations *f_op;
@@ -80,11 +100,6 @@ struct mm_struct {
 	unsigned long locked_vm;
 };
 
-struct module {
-	char name[56];
-	const char *srcversion;
-};
-
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -114,6 +129,7 @@ struct pt_regs {
 	unsigned long r9;
 	unsigned long r8;
 	unsigned long ax;
+	unsigned long bx;
 	unsigned long cx;
 	unsigned long dx;
 	unsigned long si;

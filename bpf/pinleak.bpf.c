@@ -15,7 +15,10 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include "kernel.h"
+#include "quota.h"
 #include "record.h"
+#include "visit.h"
+#include "whose.h"
 
 #define EPERM	    1
 #define EINTR	    4
@@ -47,6 +50,7 @@ const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
 const volatile __u32 own_tgid = 0;
 const volatile __u8 plain = 0;	 /* the hooks are on get_user_pages(): see folio_extra() */
 const volatile __u8 follows = 0; /* what our children and their descendants pin is marked */
+const volatile __u8 limits = 0;	 /* the pins of one driver are counted: see quotas */
 
 /* Calibrated or chosen while running. */
 __u64 foll_pin = 0;	/* FOLL_PIN of this kernel */
@@ -89,6 +93,7 @@ struct scratch {
 	struct pl_wrong wrong;
 	struct pl_refusal refusal;
 	struct walk walk;
+	__u32 limited; /* the pins being taken are those of the limited driver */
 };
 
 /* A call that takes pins, while it runs. Key: thread id. */
@@ -100,6 +105,7 @@ struct call {
 	__u64 array; /* of a probed API call: what it fills */
 	__u32 in_api;
 	__u32 in_syscall;
+	__u32 limited; /* the API call is one of the limited driver */
 };
 
 /*
@@ -255,6 +261,49 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } tree SEC(".maps");
+
+/* The driver that has a limit: one at most. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pl_quota);
+} quotas SEC(".maps");
+
+/*
+ * Its pins on each folio, never more than the folio has. Changed under the lock of the folio's
+ * record only, and gone with it. Preallocated, as pages is; room is made before loading.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} shares SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PL_CROSSINGS);
+	__type(key, __u64);
+	__type(value, struct pl_crossing);
+} crossings SEC(".maps");
+
+/* Written by barrier.bpf.c; empty when nobody is refused. Room is made before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct pl_visit);
+} visits SEC(".maps");
+
+/* Read by it. Preallocated, see pages. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct pl_kind);
+	__type(value, struct pl_habit);
+} habits SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -718,6 +767,224 @@ static __always_inline int call_is_bad(__u64 id)
 	return bpf_map_lookup_elem(&failures, &id) || bpf_map_lookup_elem(&failures, &whole);
 }
 
+/* ---- where are we ------------------------------------------------------------------- */
+
+/* The preemption counter: a variable of its own, and from 6.2 to 6.14 a field. */
+extern const int __preempt_count __ksym __weak;
+extern const struct pcpu_hot pcpu_hot __ksym __weak;
+
+#define IN_INTERRUPT 0x00ff0100 /* NMI_MASK | HARDIRQ_MASK | SOFTIRQ_OFFSET */
+
+/* An interrupt has nothing to do with the call that it came into. 0 when that is not known. */
+static __always_inline int in_interrupt(void)
+{
+	int count = 0;
+
+	if (&__preempt_count)
+		count = *(const int *)bpf_this_cpu_ptr(&__preempt_count);
+	else if (&pcpu_hot)
+		count = BPF_CORE_READ((struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot),
+				      preempt_count);
+	return count & IN_INTERRUPT;
+}
+
+/* ---- the limited driver ------------------------------------------------------------- */
+
+static __always_inline struct pl_quota *quota_get(void)
+{
+	__u32 zero = 0;
+
+	return limits ? bpf_map_lookup_elem(&quotas, &zero) : 0;
+}
+
+/* Does the call path that was walked last run through the driver's code? */
+static __always_inline int runs_through_limited(const struct scratch *s, const struct pl_quota *q)
+{
+	for (__u32 i = 0; i < PL_FRAMES; i++) {
+		if (i >= s->site.nr)
+			break;
+		if (s->site.ip[i] >= q->text && s->site.ip[i] < q->text_end)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Is it a call on one of the driver's devices? A framework may do all of it in the driver's place:
+ * videobuf2 pins without a word to the driver.
+ */
+static __noinline int is_limited_file(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pl_quota *q = quota_get();
+	__u32 syscall;
+	__u64 file;
+
+	if (!q || BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
+		return 0;
+	file = syscall_file(task, &syscall);
+	return file ? is_drivers(q, (struct file *)file) : 0;
+}
+
+/* Are the pins, by the call path that owner_of() has just walked, or by the file, the driver's? */
+static __always_inline int is_limited_call(__u32 slot)
+{
+	struct pl_quota *q = quota_get();
+	struct scratch *s = scratch_of(slot);
+
+	if (!q || !s)
+		return 0;
+	return (s->owner.site && runs_through_limited(s, q)) || is_limited_file();
+}
+
+/* The call on the driver's devices that this thread is in; 0 when it is in none. */
+static __always_inline struct pl_visit *visit_now(void)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct pl_visit *v = limits ? bpf_map_lookup_elem(&visits, &tid) : 0;
+
+	return v && v->syscall == visit_syscall() ? v : 0;
+}
+
+static __always_inline struct pl_habit *habit_of(const struct pl_visit *v)
+{
+	struct pl_habit fresh = {}, *known;
+	struct pl_kind kind = v->kind;
+
+	known = bpf_map_lookup_elem(&habits, &kind);
+	if (known)
+		return known;
+	map_put(&habits, &kind, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&habits, &kind); /* none: full, and such calls are let through */
+}
+
+/* This call takes pins. If it has released some before, it was not in order to release. */
+static __noinline int visit_pins(void)
+{
+	struct pl_visit *v = visit_now();
+	struct pl_habit *habit;
+
+	if (!v || v->pinned)
+		return 0;
+	habit = habit_of(v);
+	if (!habit)
+		return 0;
+	__sync_fetch_and_add(&habit->pinned, 1);
+	if (v->released)
+		__sync_fetch_and_add(&habit->released, -1);
+	v->pinned = 1;
+	v->released = 0;
+	return 0;
+}
+
+/* It releases pins, of whichever call; those that it took itself are no release. */
+static __noinline int visit_releases(void)
+{
+	struct pl_visit *v = visit_now();
+	struct pl_habit *habit;
+
+	if (!v || v->pinned || v->released || in_interrupt())
+		return 0;
+	habit = habit_of(v);
+	if (!habit)
+		return 0;
+	__sync_fetch_and_add(&habit->released, 1);
+	v->released = 1;
+	return 0;
+}
+
+/* With these pins the driver has more than its limit. */
+static __noinline int quota_crossed(__u64 owner, __s64 pins)
+{
+	struct pl_owner *o = bpf_map_lookup_elem(&owners, &owner);
+	struct pl_crossing fresh = {.count = 1}, *known_crossing;
+	__u64 key;
+
+	if (o) { /* else there was no room for the owner: it is told without one */
+		fresh.start_ns = o->start_ns;
+		fresh.tgid = o->tgid;
+		fresh.rdev = o->rdev;
+		fresh.worker = o->worker;
+		__builtin_memcpy(fresh.comm, o->comm, sizeof(fresh.comm));
+	}
+	key = mix(mix(mix(0, fresh.tgid), fresh.start_ns), PL_CALL_PIN);
+	known_crossing = bpf_map_lookup_elem(&crossings, &key);
+	if (known_crossing) {
+		known_crossing->last_ns = bpf_ktime_get_ns();
+		known_crossing->pins = pins;
+		__sync_fetch_and_add(&known_crossing->count, 1);
+		return 0;
+	}
+	fresh.first_ns = fresh.last_ns = bpf_ktime_get_ns();
+	fresh.pins = pins;
+	map_put(&crossings, &key, &fresh, BPF_ANY);
+	return 0;
+}
+
+/* The driver's pins of a folio that has no record: nobody would see them go. */
+static __always_inline void quota_lost(__u32 refs)
+{
+	struct pl_quota *q = quota_get();
+
+	if (q)
+		__sync_fetch_and_add(&q->uncounted, refs);
+}
+
+/* Under the lock of the folio's record; the pins are in the folio's count. */
+static __noinline int quota_add(__u64 folio, __u32 refs, __u64 owner)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pl_quota *q = quota_get();
+	__u32 *share = bpf_map_lookup_elem(&shares, &folio);
+	__s64 before;
+
+	if (!q)
+		return 0;
+	if (share) {
+		*share += refs;
+	} else if (map_put(&shares, &folio, &refs, BPF_ANY)) {
+		quota_lost(refs);
+		return 0;
+	}
+	__sync_fetch_and_add(&q->taken, refs);
+	if (BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
+		__sync_fetch_and_add(&q->by_worker, refs);
+	before = __sync_fetch_and_add(&q->pins, refs);
+	if (before <= q->limit && before + refs > q->limit)
+		quota_crossed(owner, before + refs);
+	return 0;
+}
+
+/* So many pins less on a folio, as far as they are the driver's. Under the record's lock. */
+static __noinline int quota_take(__u64 folio, __u32 refs)
+{
+	struct pl_quota *q = quota_get();
+	__u32 *share = bpf_map_lookup_elem(&shares, &folio);
+	__u32 n;
+
+	if (!q || !share)
+		return 0;
+	n = *share < refs ? *share : refs;
+	*share -= n;
+	__sync_fetch_and_add(&q->pins, -(__s64)n);
+	return 0;
+}
+
+static __always_inline void quota_take_all(__u64 folio)
+{
+	if (limits)
+		quota_take(folio, ~0U);
+}
+
+/* The limited driver's code goes, and its place may be another's at once. */
+static __always_inline void quota_unloaded(__u64 module)
+{
+	struct pl_quota *q = quota_get();
+
+	if (q && q->module == module)
+		q->module = q->text_end = 0;
+}
+
 /* ---- the ledger --------------------------------------------------------------------- */
 
 /*
@@ -785,6 +1052,7 @@ static __always_inline void page_reset(struct pl_page *p)
 	p->untraced = 0;
 	p->held = 0;
 	p->over = 0;
+	quota_take_all(p->folio);
 }
 
 static __always_inline void page_begin(struct pl_page *p, __u32 base, __u64 now)
@@ -883,9 +1151,13 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 	return bpf_map_lookup_elem(&pages, &folio);
 }
 
-/* Forgets a record that is locked. */
+/* Forgets a record that is locked. If it has to stay it claims nothing: others passed it by. */
 static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
 {
+	quota_take_all(folio);
+	if (limits)
+		bpf_map_delete_elem(&shares, &folio);
+	page_reset(p);
 	p->dead = 1;
 	p->lock = 0; /* it is dead now; once deleted, its memory may be another folio's */
 	if (bpf_map_delete_elem(map, &folio))
@@ -895,17 +1167,29 @@ static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
 }
 
 /*
+ * Is it over? What was read before the lock may lack pins that were booked since; they would be
+ * forgotten.
+ */
+static __always_inline int is_over_now(const struct pl_page *p, struct reading *r, __u32 refs)
+{
+	if (!is_over(p, *r, refs))
+		return 0;
+	folio_read(p->folio, r);
+	return is_over(p, *r, refs);
+}
+
+/*
  * The folio's record, locked; made when there is none. The sweep may delete a record we have
  * found, and the map give its memory to another folio at once: then it is not ours any more.
  */
-static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, const struct reading *r,
+static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct reading *r,
 						__u32 refs, __u64 now)
 {
 	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
 
 	if (p && page_lock(p)) {
 		if (!p->dead && p->folio == folio) {
-			if (is_over(p, *r, refs))
+			if (is_over_now(p, r, refs))
 				page_begin(p, pins_before(r, refs), now);
 			return p;
 		}
@@ -957,6 +1241,7 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct reading r = {};
+	struct scratch *s;
 	struct pl_page *p;
 
 	if (!armed)
@@ -965,13 +1250,19 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 		return 0; /* a page that is never pinned, or already released again */
 	folio_read(folio, &r);
 	folio_remember(folio);
+	s = limits ? scratch_of(slot) : 0;
 	p = page_get(folio, slot, &r, refs, now);
-	if (!p)
+	if (!p) {
+		if (s && s->limited)
+			quota_lost(refs);
 		return 0;
+	}
 	p->last_ns = now;
 	p->order = r.order;
 	p->held += refs;
 	claim_add(p, owner, call, refs);
+	if (s && s->limited)
+		quota_add(folio, refs, owner);
 	page_unlock(p);
 	return 0;
 }
@@ -1169,6 +1460,29 @@ static __always_inline void release_part(void *ctx, struct pl_page *p, __u32 ref
 	}
 }
 
+/*
+ * Whose pins go? Where others hold some as well, the limited driver's only if it releases them
+ * itself, or the others have no more. A driver whose pins the kernel releases for it, in an
+ * interrupt say, is so held to have them until the others' have gone. Of a record that is not
+ * whole the others' are not known, and the driver's go first.
+ */
+static __always_inline void quota_released(void *ctx, const struct pl_page *p, __u64 folio,
+					   __u32 refs, __u32 slot)
+{
+	__u32 *share = bpf_map_lookup_elem(&shares, &folio), others;
+	struct scratch *s = scratch_of(slot);
+	struct pl_quota *q = quota_get();
+
+	if (!share || !*share || !s || !q)
+		return;
+	others = p->whole && p->held > *share ? p->held - *share : 0;
+	if (others && !(site_get(ctx, s) && runs_through_limited(s, q)) && !is_limited_file())
+		refs = refs > others ? refs - others : 0;
+	quota_take(folio, refs);
+	if (refs)
+		visit_releases();
+}
+
 /* Called before the pins leave the folio's count: they must be among those it has. */
 static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __u32 slot)
 {
@@ -1185,6 +1499,8 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 	}
 	if (!page_lock(p))
 		return;
+	if (limits && p->folio == folio)
+		quota_released(ctx, p, folio, refs, slot);
 	if (p->folio == folio && p->whole)
 		release_whole(ctx, p, refs, over, slot);
 	else if (p->folio == folio)
@@ -1414,8 +1730,10 @@ static __always_inline int api_enter(void *ctx, __u32 slot)
 {
 	__u32 syscall = PL_SYSCALLS;
 	__u64 owner = owner_get(ctx, slot, &syscall);
+	struct call *c = call_enter(owner, syscall);
 
-	call_enter(owner, syscall);
+	if (c)
+		c->limited = is_limited_call(slot);
 	return 0;
 }
 
@@ -1461,8 +1779,10 @@ int api_probe_enter(struct pt_regs *regs)
 	__u64 owner = owner_of(regs, PL_API_PROBE, mm, &syscall);
 	struct call *c = call_enter(owner, syscall);
 
-	if (c)
-		c->array = register_arg(regs, hooks[PL_API_PROBE].object_arg);
+	if (!c)
+		return 0;
+	c->array = register_arg(regs, hooks[PL_API_PROBE].object_arg);
+	c->limited = is_limited_call(PL_API_PROBE);
 	return 0;
 }
 
@@ -1514,7 +1834,8 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 {
 	__u32 tid = bpf_get_current_pid_tgid(), syscall = PL_SYSCALLS, refs;
 	__u64 folio = 0, ret = 0, owner, call = 0;
-	int array = hooks[slot].success == PL_RET_COUNT;
+	int array = hooks[slot].success == PL_RET_COUNT, limited;
+	struct scratch *s;
 	struct call *c;
 
 	if (!is_pin(ctx, slot) || !succeeded(ctx, slot))
@@ -1539,10 +1860,17 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 	if (c && c->in_api) {
 		owner = c->owner;
 		call = c->id;
+		limited = c->limited;
 	} else {
 		owner = owner_get(ctx, slot, &syscall);
 		call = call_of_syscall(owner, syscall, refs);
+		limited = is_limited_call(slot);
 	}
+	s = limits ? scratch_of(slot) : 0;
+	if (s)
+		s->limited = limited;
+	if (s && limited)
+		visit_pins();
 	if (array) {
 		struct walk *w = walk_of(ctx, slot);
 
@@ -1855,6 +2183,7 @@ int module_unloaded(__u64 *ctx)
 		bpf_probe_read_kernel_str(u.srcversion, sizeof(u.srcversion),
 					  BPF_CORE_READ(mod, srcversion));
 	map_put(&unloads, &key, &u, BPF_ANY);
+	quota_unloaded((__u64)mod);
 	return 0;
 }
 
@@ -1949,14 +2278,47 @@ static __always_inline void page_repair(struct pl_page *p, __u64 folio)
 	page_unlock(p);
 }
 
+/*
+ * The limited driver has no more pins on a folio than the folio has: what is beyond was released
+ * and no hook saw it. Under the lock nobody is between, see page_repair().
+ */
+static __noinline int quota_check(struct pl_page *p)
+{
+	__u64 folio;
+	__u32 *share, pins;
+
+	if (!p)
+		return 0;
+	folio = p->folio;
+	share = bpf_map_lookup_elem(&shares, &folio);
+	if (!share || !*share || __sync_val_compare_and_swap(&p->lock, 0, 1))
+		return 0;
+	pins = folio_pins(folio);
+	if (*share > pins)
+		quota_take(folio, *share - pins);
+	page_unlock(p);
+	return 0;
+}
+
+static __always_inline int is_fresh(const struct pl_page *p, const struct pl_sweep *sum)
+{
+	return p->last_ns + sum->keep_ns > sum->now_ns;
+}
+
 static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
 {
 	page_reread(p, *key);
+	if (limits)
+		quota_check(p);
 	if (p->whole && p->held && !p->pins && !p->wrong)
 		page_repair(p, *key);
-	if (p->pins || p->wrong || p->last_ns + sum->keep_ns > sum->now_ns)
+	if (p->pins || p->wrong || is_fresh(p, sum))
 		return 0;
-	if (!__sync_val_compare_and_swap(&p->lock, 0, 1)) /* else: somebody is booking a pin */
+	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
+		return 0;     /* somebody is booking a pin */
+	if (is_fresh(p, sum)) /* or has done so since it was read */
+		page_unlock(p);
+	else
 		page_drop(map, *key, p);
 	return 0;
 }

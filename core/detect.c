@@ -426,6 +426,22 @@ bool detect_take(struct detect *d, const struct detect_sample *s, struct detect_
 	return sinking || rising;
 }
 
+#define STIRRING 3 /* floors: two fewer than a suspicion takes */
+
+bool detect_is_stirring(const struct detect *d)
+{
+	const struct detect_window *w = &d->window[0];
+	int64_t last, middle, first;
+
+	if (w->nr < STIRRING)
+		return false;
+	last = floor_at(w, 0)->pins[DETECT_FLOOR];
+	middle = floor_at(w, 1)->pins[DETECT_FLOOR];
+	first = floor_at(w, STIRRING - 1)->pins[DETECT_FLOOR];
+	return last > middle && middle > first &&
+	       last - first >= (int64_t)d->config.pins * detect_scales[0].pins;
+}
+
 bool detect_is_curious(const struct detect *d)
 {
 	uint64_t now_ns = d->window[0].floor.ns;

@@ -124,6 +124,12 @@ void detect_was_right(struct detect *d, const struct detect_suspicion *s);
 /* It has not, in so long: what it took beyond hunt_ns is to be paid as well. */
 void detect_was_wrong(struct detect *d, const struct detect_suspicion *s, uint64_t ns);
 
+/*
+ * Has the floor risen from one of the shortest windows to the next, twice, by what a suspicion asks
+ * for? Often without a leak: it says no more than that a suspicion may come in some seconds.
+ */
+bool detect_is_stirring(const struct detect *d);
+
 /* Are exact counters worth their price now? */
 bool detect_is_curious(const struct detect *d);
 

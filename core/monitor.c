@@ -134,7 +134,7 @@ struct monitor_config monitor_defaults(void)
 		.lowest = LEVEL_LIGHT,
 		.grace_ns = 30 * NS_PER_S,
 		.few_ns = 75 * NS_PER_S,
-		.many_ns = 2 * NS_PER_S,
+		.many_ns = 4 * NS_PER_S,
 		.late_ns = 120 * NS_PER_S,
 		.settle_ns = 60 * NS_PER_S,
 		.detect = detect_defaults,
@@ -374,6 +374,12 @@ bool monitor_wants_exact(const struct monitor *m)
 {
 	return m->level != LEVEL_COUNTERS || detect_is_curious(&m->detect) ||
 	       outstanding(&m->last) < 0;
+}
+
+bool monitor_is_stirring(const struct monitor *m)
+{
+	return m->level == LEVEL_COUNTERS && m->config.track == TRACK_AUTO &&
+	       !m->refused[m->config.lowest] && detect_is_stirring(&m->detect);
 }
 
 /* A slow leak is in no hurry: the books are read a hundred times while it is hunted. */

@@ -165,7 +165,11 @@ struct report_books {
 	const struct roster *roster; /* who has what, most bytes first */
 };
 
-/* The arguments live only as long as the call. All functions must be there, but books may be NULL.
+struct inspect;
+
+/*
+ * The arguments live only as long as the call. The monitor tells all but the diagnosis; who does
+ * not want books has NULL there. Behind a tee any function may be NULL.
  */
 struct reporter {
 	void (*sample)(void *ctx, const struct report_sample *r);
@@ -178,6 +182,7 @@ struct reporter {
 	void (*references)(void *ctx, const struct report_references *r);
 	void (*limit)(void *ctx, const struct report_limit *r);
 	void (*books)(void *ctx, const struct report_books *r);
+	void (*diagnosis)(void *ctx, const struct inspect *r); /* of a driver that was accused */
 };
 
 /* Is anything lost at all, so that there may be more than is shown? */

@@ -11,6 +11,15 @@
 
 #define YEARS_100_S 3155760000.0
 
+/* The number that a text begins with. strtod() also takes blanks, signs, "inf" and hexadecimal. */
+static bool read_number(const char *text, double *n, char **end)
+{
+	if (*text < '0' || *text > '9' || (text[strspn(text, "0123456789")] | 0x20) == 'x')
+		return false;
+	*n = strtod(text, end);
+	return true;
+}
+
 int units_duration(const char *text, uint64_t *ns)
 {
 	static const struct {
@@ -21,10 +30,8 @@ int units_duration(const char *text, uint64_t *ns)
 	char *end;
 	double n;
 
-	/* strtod() also takes blanks, signs, "inf" and hexadecimal. */
-	if (*text < '0' || *text > '9' || (text[strspn(text, "0123456789")] | 0x20) == 'x')
+	if (!read_number(text, &n, &end))
 		return -EINVAL;
-	n = strtod(text, &end);
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
 		if (strcmp(end, units[i].unit) != 0)
 			continue;
@@ -34,6 +41,58 @@ int units_duration(const char *text, uint64_t *ns)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+int units_size(const char *text, uint64_t *bytes)
+{
+	static const char letters[] = "KMGTP";
+	const char *letter;
+	char *end;
+	double n;
+
+	if (!read_number(text, &n, &end))
+		return -EINVAL;
+	letter = *end ? strchr(letters, *end) : NULL;
+	if (letter) {
+		n = ldexp(n, 10 * (int)(letter - letters + 1));
+		end += strcmp(end + 1, "iB") ? 1 : 3;
+	}
+	if (*end)
+		return -EINVAL;
+	if (!(n < 0x1p63))
+		return -ERANGE;
+	*bytes = (uint64_t)n;
+	return 0;
+}
+
+int units_code(const char *text, uint32_t *out)
+{
+	int hex = text[0] == '0' && (text[1] | 0x20) == 'x';
+	const char *digits = hex ? text + 2 : text;
+	unsigned long long n;
+
+	/* strtoull() also takes blanks, signs and another 0x. */
+	if (!*digits || digits[strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789")])
+		return -EINVAL;
+	errno = 0;
+	n = strtoull(digits, NULL, hex ? 16 : 10);
+	if (errno || n > UINT32_MAX)
+		return -ERANGE;
+	*out = (uint32_t)n;
+	return 0;
+}
+
+int units_percent(const char *text, double *percent)
+{
+	char *end;
+	double n;
+
+	if (!read_number(text, &n, &end) || strcmp(end + (*end == '%'), "") != 0)
+		return -EINVAL;
+	if (!(n > 0 && n <= 100))
+		return -ERANGE;
+	*percent = n;
+	return 0;
 }
 
 int units_number(const char *text, uint64_t lo, uint64_t hi, uint64_t *out)

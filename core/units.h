@@ -17,6 +17,18 @@ int units_duration(const char *text, uint64_t *ns);
 /* A whole number between lo and hi. -EINVAL, -ERANGE. */
 int units_number(const char *text, uint64_t lo, uint64_t hi, uint64_t *out);
 
+/*
+ * "4096", "64MiB", "1.5G": bytes, in units of 1024. -EINVAL: not that, or negative; -ERANGE: 8 EiB
+ * or more.
+ */
+int units_size(const char *text, uint64_t *bytes);
+
+/* A number of 32 bits, decimal or hexadecimal (0x...). -EINVAL, -ERANGE. */
+int units_code(const char *text, uint32_t *out);
+
+/* "5%", "0.5": above 0, at most 100. -EINVAL, -ERANGE. */
+int units_percent(const char *text, double *percent);
+
 /* "1.2 MiB"; returns out, which has UNITS_ROOM bytes. */
 const char *units_bytes(double bytes, char *out);
 

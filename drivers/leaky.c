@@ -680,6 +680,66 @@ static long leaky_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return leaky_shapes[shape](file->private_data, &req);
 }
 
+/*
+ * Registers the whole pages that are written. If there is less than a page
+ * behind them, or nothing else, all that the file has registered goes first.
+ */
+static ssize_t leaky_write(struct file *file, const char __user *buffer,
+			   size_t size, loff_t *pos)
+{
+	struct leaky_req req = {
+		.addr = (unsigned long)buffer,
+		.pages = size >> PAGE_SHIFT,
+	};
+	long err = 0;
+
+	if (size % PAGE_SIZE)
+		err = leaky_unregister(file->private_data, &req);
+	if (!err && req.pages)
+		err = leaky_hold(file->private_data, &req);
+	return err ? err : size;
+}
+
+/* The caller holds the mmap lock. Linux 6.5 dropped the vmas argument. */
+static long leaky_pin_locked(struct leaky_set *set, unsigned long addr,
+			     unsigned long pages)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	return pin_user_pages(addr, pages, LEAKY_LONGTERM, set->pages);
+#else
+	return pin_user_pages(addr, pages, LEAKY_LONGTERM, set->pages, NULL);
+#endif
+}
+
+/*
+ * Registers memory that is there already: its address is the offset. What is
+ * mapped has no pages.
+ */
+static int leaky_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct leaky_file *lf = file->private_data;
+	struct leaky_req req = {
+		.addr = vma->vm_pgoff << PAGE_SHIFT,
+		.pages = vma_pages(vma),
+	};
+	struct leaky_set *set = leaky_alloc_set(&req);
+	long got;
+
+	if (IS_ERR(set))
+		return PTR_ERR(set);
+	got = leaky_pin_locked(set, req.addr, req.pages);
+	if (got > 0)
+		leaky_count_pins(set, got);
+	if (got < 0 || got < req.pages) {
+		leaky_release_set(set);
+		return got < 0 ? got : -EFAULT;
+	}
+	mutex_lock(&lf->lock);
+	list_add_tail(&set->node, &lf->sets);
+	mutex_unlock(&lf->lock);
+	return 0;
+}
+
 static struct miscdevice leaky_misc;
 
 /* Lines of all kinds, for those who read a driver's log. */
@@ -726,6 +786,8 @@ static const struct file_operations leaky_fops = {
 	.release = leaky_release,
 	.unlocked_ioctl = leaky_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.write = leaky_write,
+	.mmap = leaky_mmap,
 };
 
 /* For root alone: RLIMIT_MEMLOCK is not looked at. */

@@ -524,6 +524,7 @@ void books_reset(struct books *b)
 	for (size_t i = 0; i < b->sites.nr; i++)
 		free(((struct snap_site **)b->sites.items)[i]);
 	b->sites.nr = 0;
+	b->runs = (struct programs_runs){0};
 	map64_clear(&b->s.site_at);
 	b->devices.nr = 0; /* asked anew next time: nodes come and go */
 	map64_clear(&b->device_at);

@@ -172,6 +172,31 @@ int ksyms_find(struct ksym *syms, size_t nr)
 	return seen ? 0 : -EPERM;
 }
 
+/* ---- a module's symbols ------------------------------------------------------------------ */
+
+int ksyms_module(const char *module, const char *symbol, uint64_t *addr)
+{
+	FILE *f = open_symbols();
+	uint64_t seen = 0, at, found = 0;
+	char line[512], brackets[80];
+
+	if (!f)
+		return -errno;
+	snprintf(brackets, sizeof(brackets), "[%.64s]\n", module);
+	while (!found && fgets(line, sizeof(line), f)) {
+		const char *name = read_symbol(line, &at);
+
+		seen |= at;
+		if (name && !strcmp(name, symbol) && !strcmp(name + strlen(name) + 1, brackets))
+			found = at;
+	}
+	fclose(f);
+	if (!found)
+		return seen ? -ENOENT : -EPERM;
+	*addr = found;
+	return 0;
+}
+
 /* ---- names of addresses ------------------------------------------------------------------ */
 
 static int by_address(const void *a, const void *b)

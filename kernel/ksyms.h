@@ -19,6 +19,9 @@ struct ksym {
  */
 int ksyms_find(struct ksym *syms, size_t nr);
 
+/* The address of a symbol of a module. -ENOENT: it has none of that name; else as above. */
+int ksyms_module(const char *module, const char *symbol, uint64_t *addr);
+
 /* A symbol that begins at an address, of a module too. */
 struct ksym_name {
 	uint64_t addr;

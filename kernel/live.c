@@ -10,6 +10,7 @@
 
 #define MOVING		 256 /* pins taken from one look to the next: worth a glance in between */
 #define LOOKOUT_FIRST_NS 60000000000ULL
+#define FORESEEN_NS	 600000000000ULL
 #define URGENT		 (-20) /* nice */
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -47,6 +48,27 @@ void live_prepare(struct live *l)
 {
 	if (!l->ground.why[0] && !l->tracker)
 		tracker_create(&l->config, &l->tracker);
+}
+
+/* ---- haste ---------------------------------------------------------------------------- */
+
+/*
+ * The verifier's work is seconds under emulation, and a minute on a machine whose processors are
+ * all taken: whatever leaks meanwhile has no name. Reading the books takes a moment, and seconds
+ * there, for which a verdict is late. Without CAP_SYS_NICE it is not to be helped. Returns what to
+ * go back to.
+ */
+static int hurry(void)
+{
+	int before = getpriority(PRIO_PROCESS, 0);
+
+	setpriority(PRIO_PROCESS, 0, before < URGENT ? before : URGENT);
+	return before;
+}
+
+static void hurry_no_more(int before)
+{
+	setpriority(PRIO_PROCESS, 0, before);
 }
 
 /* ---- levels --------------------------------------------------------------------------- */
@@ -116,18 +138,32 @@ static int change_level(struct live *l, enum level to, struct source_level *out)
 	return err;
 }
 
-/*
- * The verifier's work is seconds under emulation, and a minute on a machine whose processors are
- * all taken: whatever leaks meanwhile has no name. Without CAP_SYS_NICE it is not to be helped.
- */
 static int set_level(void *ctx, enum level to, struct source_level *out)
 {
-	int before = getpriority(PRIO_PROCESS, 0), err;
+	struct live *l = ctx;
+	int before = hurry(), err = change_level(l, to, out);
 
-	setpriority(PRIO_PROCESS, 0, before < URGENT ? before : URGENT);
-	err = change_level(ctx, to, out);
-	setpriority(PRIO_PROCESS, 0, before);
+	l->foreseen = false; /* what was loaded is in use now, or has gone */
+	hurry_no_more(before);
 	return err;
+}
+
+void live_foresee(struct live *l, bool stirring)
+{
+	if (!l->tracker || level_of(l) != LEVEL_COUNTERS)
+		return;
+	if (stirring)
+		l->stirred_ns = l->sample.now_ns;
+	if (stirring && !l->foreseen) {
+		int before = hurry();
+
+		tracker_load(l->tracker);
+		hurry_no_more(before);
+		l->foreseen = true; /* or it cannot be had: not to be tried each second */
+	} else if (l->foreseen && l->sample.now_ns >= l->stirred_ns + FORESEEN_NS) {
+		tracker_unload(l->tracker);
+		l->foreseen = false;
+	}
 }
 
 /* ---- plain references ------------------------------------------------------------------- */
@@ -227,19 +263,27 @@ static void read_cost(const struct live *l, struct cost *out)
 		tracker_cost(l->getters, out);
 }
 
+static int look_at_books(struct live *l, struct source_look *out)
+{
+	int before = hurry();
+	int err = tracker_balance(l->tracker, l->counters, &l->sample, &out->balance);
+
+	if (!err)
+		err = tracker_books(l->tracker, &out->books);
+	hurry_no_more(before);
+	return err;
+}
+
 static int look(void *ctx, bool exact, bool books, struct source_look *out)
 {
 	struct live *l = ctx;
 	int64_t before = l->sample.acquired;
 	int err;
 
-	if (level_of(l) == LEVEL_COUNTERS || !books) {
+	if (level_of(l) == LEVEL_COUNTERS || !books)
 		err = vmstat_read(l->counters, exact, &l->sample);
-	} else {
-		err = tracker_balance(l->tracker, l->counters, &l->sample, &out->balance);
-		if (!err)
-			err = tracker_books(l->tracker, &out->books);
-	}
+	else
+		err = look_at_books(l, out);
 	tell_glances(l, before);
 	read_cost(l, &l->sample.cost);
 	out->sample = l->sample;

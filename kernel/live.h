@@ -20,6 +20,8 @@ struct live {
 	struct tracker *getters; /* of plain references; NULL when they are not tracked */
 	struct lookout lookout;
 	struct sample sample; /* the last one */
+	bool foreseen;	      /* tracking may be wanted soon */
+	uint64_t stirred_ns;  /* what made it so came last */
 	bool moving;	      /* pins were taken between the last two samples */
 	bool glanced;
 	int64_t lowest; /* outstanding pins at the glances since the last sample */
@@ -42,6 +44,13 @@ void live_glance(struct live *l, bool exact);
  * again, and is told, when tracking is wanted.
  */
 void live_prepare(struct live *l);
+
+/*
+ * After each look: may tracking be wanted soon? Then the programs are loaded, which takes nearly
+ * all of the time that tracking needs to begin, and not attached. They go when nothing has stirred
+ * for ten minutes: their maps are 20 to 40 MiB. What fails is told when tracking is wanted.
+ */
+void live_foresee(struct live *l, bool stirring);
 
 /* What went wrong, for people. */
 const char *live_error(const struct live *l, int err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,6 +60,7 @@ static void fill_rodata(struct programs *ps, const struct programs_room *room)
 
 	ro->layout = ps->plan->layout;
 	ro->follows = room->processes > 0;
+	ro->limits = room->quota;
 	ro->own_tgid = (uint32_t)getpid();
 	ro->plain = ps->plan->references;
 	for (size_t i = 0; i < ps->plan->nr; i++) {
@@ -193,7 +195,7 @@ static int choose_programs(struct programs *ps, const struct programs_room *room
 	return err ? err : add_program(ps, ps->skel->progs.module_unloaded, NULL, LEVEL_LIGHT);
 }
 
-static int peek(struct programs *ps, uint64_t addr, uint64_t *out)
+int programs_peek(struct programs *ps, uint64_t addr, uint64_t *out)
 {
 	struct pl_peek arg = {.addr = addr};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
@@ -209,8 +211,8 @@ static void find_zero_page(struct programs *ps)
 	struct ksym syms[] = {{.name = "zero_pfn"}, {.name = "vmemmap_base"}};
 	uint64_t pfn, vmemmap;
 
-	if (ksyms_find(syms, 2) || !syms[0].addr || !syms[1].addr || peek(ps, syms[0].addr, &pfn) ||
-	    peek(ps, syms[1].addr, &vmemmap))
+	if (ksyms_find(syms, 2) || !syms[0].addr || !syms[1].addr ||
+	    programs_peek(ps, syms[0].addr, &pfn) || programs_peek(ps, syms[1].addr, &vmemmap))
 		return;
 	ps->skel->bss->zero_page = vmemmap + pfn * ps->plan->layout.page_size;
 }
@@ -225,6 +227,17 @@ static int verbose(enum libbpf_print_level level, const char *format, va_list ar
 {
 	(void)level;
 	return vfprintf(stderr, format, args);
+}
+
+static int map_quota(struct programs *ps)
+{
+	void *at = mmap(NULL, sizeof(*ps->quota), PROT_READ | PROT_WRITE, MAP_SHARED,
+			bpf_map__fd(ps->skel->maps.quotas), 0);
+
+	if (at == MAP_FAILED)
+		return programs_fail(ps, -errno, "the limit's counters: %s", strerror(errno));
+	ps->quota = at;
+	return 0;
 }
 
 int programs_load(struct programs *ps, const struct plan *plan, const struct programs_room *room)
@@ -244,6 +257,11 @@ int programs_load(struct programs *ps, const struct plan *plan, const struct pro
 	bpf_map__set_max_entries(ps->skel->maps.pages, room->folios);
 	if (room->processes)
 		bpf_map__set_max_entries(ps->skel->maps.tree, room->processes);
+	if (room->quota) {
+		bpf_map__set_max_entries(ps->skel->maps.shares, room->folios);
+		bpf_map__set_max_entries(ps->skel->maps.visits, PL_VISITS);
+		bpf_map__set_max_entries(ps->skel->maps.habits, PL_KINDS);
+	}
 	err = pinleak_bpf__load(ps->skel);
 	if (err)
 		return programs_fail(ps, err, "the kernel refuses the programs: %s",
@@ -251,7 +269,7 @@ int programs_load(struct programs *ps, const struct plan *plan, const struct pro
 	ps->skel->bss->foll_pin = plan->foll_pin;
 	ps->skel->bss->spare = room->folios / SPARE_PART;
 	find_zero_page(ps);
-	return 0;
+	return room->quota ? map_quota(ps) : 0;
 }
 
 void programs_unload(struct programs *ps)
@@ -259,6 +277,9 @@ void programs_unload(struct programs *ps)
 	for (size_t i = 0; i < ps->nr_hooked; i++)
 		bpf_link__destroy(ps->hooked[i].link);
 	ps->nr_hooked = 0;
+	if (ps->quota)
+		munmap(ps->quota, sizeof(*ps->quota));
+	ps->quota = NULL;
 	pinleak_bpf__destroy(ps->skel);
 	ps->skel = NULL;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../bpf/quota.h"
 #include "../core/report.h"
 #include "plan.h"
 
@@ -27,6 +28,8 @@ struct programs {
 		enum level level; /* attached from this level on */
 	} hooked[PROGRAMS_MAX];
 	size_t nr_hooked;
+	struct pl_quota
+		*quota;	 /* of the driver that has a limit, as the programs see it; or NULL */
 	char error[256]; /* what went wrong last, for people; "" */
 };
 
@@ -38,6 +41,7 @@ int programs_fail(struct programs *ps, int err, const char *format, ...)
 struct programs_room {
 	uint32_t folios;
 	uint32_t processes; /* of the tree that is followed; 0: none is */
+	bool quota;	    /* the pins of one driver are counted: see bpf/quota.h */
 };
 
 /* Loads everything the plan can use, attaches nothing. The plan must outlive the programs. */
@@ -63,6 +67,9 @@ void programs_go_deep(struct programs *ps, bool deep);
 
 /* Is the process in the tree that is followed? */
 bool programs_follow(const struct programs *ps, uint32_t tgid);
+
+/* Eight bytes of kernel memory. -errno: there are none. */
+int programs_peek(struct programs *ps, uint64_t addr, uint64_t *out);
 
 /* Sums of the counters of all processors, PL_STATS of them. */
 int programs_stats(struct programs *ps, uint64_t *out);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -19,6 +20,7 @@
 /* The names of a program's maps; BPF_OBJ_NAME_LEN cuts "pinleak_bpf.rodata". */
 #define SWEEP  "sweep"
 #define RODATA "pinleak_.rodata"
+#define BSS    "pinleak_.bss"
 
 static int program_maps(uint32_t id, char *name, uint32_t *maps, uint32_t *nr)
 {
@@ -52,8 +54,8 @@ static int open_map(uint32_t id, struct bpf_map_info *info)
 	return -EIO;
 }
 
-/* The map of constants among a program's maps, 0: none of that name. */
-static uint32_t constants_of(const uint32_t *maps, uint32_t nr)
+/* The map of that name among a program's maps, 0: none. */
+static uint32_t find_map(const char *name, const uint32_t *maps, uint32_t nr)
 {
 	struct bpf_map_info info;
 
@@ -63,17 +65,19 @@ static uint32_t constants_of(const uint32_t *maps, uint32_t nr)
 		if (fd < 0)
 			continue;
 		close(fd);
-		if (!strcmp(info.name, RODATA))
+		if (!strcmp(info.name, name))
 			return maps[i];
 	}
 	return 0;
 }
 
-/*
- * The constants of one loading: all its programs share this map, and nobody else's do. Goes on
- * behind program *id. -ENOENT: no more.
- */
-static int next_constants(uint32_t *id, uint32_t *rodata)
+/* What all programs of one loading share, and nobody else's do. */
+struct loading {
+	uint32_t rodata, bss; /* maps: the constants, the variables */
+};
+
+/* Goes on behind program *id. -ENOENT: no more. */
+static int next_loading(uint32_t *id, struct loading *out)
 {
 	uint32_t maps[MAPS_MAX], nr;
 	char name[BPF_OBJ_NAME_LEN];
@@ -81,8 +85,9 @@ static int next_constants(uint32_t *id, uint32_t *rodata)
 	while (!bpf_prog_get_next_id(*id, id)) {
 		if (program_maps(*id, name, maps, &nr) || strcmp(name, SWEEP) != 0)
 			continue;
-		*rodata = constants_of(maps, nr);
-		if (*rodata)
+		out->rodata = find_map(RODATA, maps, nr);
+		out->bss = find_map(BSS, maps, nr);
+		if (out->rodata && out->bss)
 			return 0;
 	}
 	return -errno;
@@ -108,6 +113,25 @@ static int read_constants(uint32_t rodata, uint32_t *pid)
 		return err;
 	memcpy(pid, value + offsetof(__typeof__(*ro), own_tgid), sizeof(*pid));
 	return value[offsetof(__typeof__(*ro), plain)] ? -ENOENT : 0;
+}
+
+/* -ENOENT: nobody tracks with them, they are only there for when they are wanted. */
+static int check_armed(uint32_t id)
+{
+	const struct pinleak_bpf__bss *bss = MAP_FAILED;
+	struct bpf_map_info info;
+	int fd = open_map(id, &info), err = -EPROTO;
+
+	if (fd < 0)
+		return fd;
+	if (info.value_size >= sizeof(*bss)) {
+		bss = mmap(NULL, sizeof(*bss), PROT_READ, MAP_SHARED, fd, 0);
+		err = bss == MAP_FAILED ? -errno : bss->armed ? 0 : -ENOENT;
+	}
+	close(fd);
+	if (bss != MAP_FAILED)
+		munmap((void *)bss, sizeof(*bss));
+	return err;
 }
 
 /* Keeps the map's descriptor when it is one that is asked for. */
@@ -176,15 +200,18 @@ static void close_maps(struct running_map *maps, size_t nr)
 
 int running_find(struct running_map *maps, size_t nr, uint32_t *pid)
 {
-	uint32_t id = 0, rodata = 0;
+	struct loading found = {0};
+	uint32_t id = 0;
 	int err, other = -ENOENT;
 
 	for (size_t i = 0; i < nr; i++)
 		maps[i].fd = -1;
-	while (!(err = next_constants(&id, &rodata))) {
-		err = read_constants(rodata, pid);
+	while (!(err = next_loading(&id, &found))) {
+		err = read_constants(found.rodata, pid);
 		if (!err)
-			err = take_maps(rodata, maps, nr);
+			err = check_armed(found.bss);
+		if (!err)
+			err = take_maps(found.rodata, maps, nr);
 		if (!err)
 			return 0;
 		close_maps(maps, nr);

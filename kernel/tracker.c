@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 
 #include "books.h"
 #include "btfq.h"
 #include "fire.h"
+#include "pinleak.skel.h"
 #include "programs.h"
 
 #define TABLE_MIN 65536
@@ -84,6 +86,26 @@ bool tracker_follows(const struct tracker *t, uint32_t tgid)
 	return programs_follow(&t->programs, tgid);
 }
 
+struct pl_quota *tracker_quota(const struct tracker *t)
+{
+	return t->programs.quota;
+}
+
+struct quota_maps tracker_quota_maps(const struct tracker *t)
+{
+	return (struct quota_maps){
+		.quotas = bpf_map__fd(t->programs.skel->maps.quotas),
+		.crossings = bpf_map__fd(t->programs.skel->maps.crossings),
+		.visits = bpf_map__fd(t->programs.skel->maps.visits),
+		.habits = bpf_map__fd(t->programs.skel->maps.habits),
+	};
+}
+
+int tracker_peek(struct tracker *t, uint64_t addr, uint64_t *out)
+{
+	return programs_peek(&t->programs, addr, out);
+}
+
 int tracker_books(struct tracker *t, const struct snapshot **out)
 {
 	return books_read(&t->books, out);
@@ -109,17 +131,38 @@ static void switch_off(struct tracker *t)
 	t->level = LEVEL_COUNTERS;
 }
 
-static int switch_on(struct tracker *t, enum level level)
+static int load(struct tracker *t)
 {
 	struct programs_room room = {.folios = table_size(t),
-				     .processes = t->config.follow ? PROCESSES : 0};
-	int err = 0;
+				     .processes = t->config.follow ? PROCESSES : 0,
+				     .quota = t->config.quota};
+	int err;
 
-	if (!t->programs.skel) {
-		err = programs_load(&t->programs, &t->plan, &room);
-		if (!err)
-			t->map_bytes = programs_bytes(&t->programs);
-	}
+	if (t->programs.skel)
+		return 0;
+	err = programs_load(&t->programs, &t->plan, &room);
+	if (!err)
+		t->map_bytes = programs_bytes(&t->programs);
+	return err;
+}
+
+void tracker_load(struct tracker *t)
+{
+	if (!load(t))
+		return;
+	programs_unload(&t->programs);
+	t->programs.error[0] = '\0';
+}
+
+void tracker_unload(struct tracker *t)
+{
+	programs_unload(&t->programs);
+}
+
+static int switch_on(struct tracker *t, enum level level)
+{
+	int err = load(t);
+
 	if (!err)
 		err = programs_attach(&t->programs, level);
 	if (!err && level == LEVEL_DEEP && !t->plan.foll_pin)

@@ -16,6 +16,7 @@ struct tracker_config {
 	uint32_t table_size; /* records of folios; 0: chosen from the machine's memory */
 	const char *omit;    /* a hook to leave out, see plan_make() */
 	bool references;     /* of plain references, not of pins: see plan_references() */
+	bool quota;	     /* count the pins of one driver: see tracker_quota() */
 	bool follow;	     /* mark the owners among our children and their descendants */
 };
 
@@ -30,8 +31,29 @@ const struct plan *tracker_plan(const struct tracker *t);
 /* Is the process among those that are followed? Above level counters only. */
 bool tracker_follows(const struct tracker *t, uint32_t tgid);
 
+/*
+ * The count of one driver's pins, which the programs keep while level deep is on; whose it is, the
+ * user fills in. NULL: the tracker was made without. The descriptors of the maps it is kept in
+ * belong to the tracker.
+ */
+struct pl_quota *tracker_quota(const struct tracker *t);
+struct quota_maps {
+	int quotas, crossings, visits, habits;
+};
+struct quota_maps tracker_quota_maps(const struct tracker *t);
+
+/* Eight bytes of kernel memory, above level counters. -errno: there are none. */
+int tracker_peek(struct tracker *t, uint64_t addr, uint64_t *out);
+
 /* What went wrong last, for people: one line, "" when nothing did. */
 const char *tracker_error(const struct tracker *t);
+
+/*
+ * At level counters: loads the programs, and attaches none, so that a level is had sooner; unloads
+ * them again. What fails fails again when a level is wanted, and is told then.
+ */
+void tracker_load(struct tracker *t);
+void tracker_unload(struct tracker *t);
 
 /*
  * Attaches what the level needs and detaches the rest. LEVEL_COUNTERS unloads every program and

@@ -615,3 +615,22 @@ void render_inspect_json(const struct render *r, const struct inspect *i)
 	json_object_set_new(o, "not_seen", gaps_array(i));
 	json_put(r, o);
 }
+
+/* ---- after a verdict ------------------------------------------------------------------ */
+
+static void on_text(void *ctx, const struct inspect *i)
+{
+	const struct render *r = ctx;
+
+	render_inspect_text(r, i);
+	fputc('\n', r->to);
+	fflush(r->to);
+}
+
+static void on_json(void *ctx, const struct inspect *i)
+{
+	render_inspect_json(ctx, i);
+}
+
+const struct reporter text_diagnosis = {.diagnosis = on_text};
+const struct reporter json_diagnosis = {.diagnosis = on_json};

@@ -9,4 +9,7 @@
 void render_inspect_text(const struct render *r, const struct inspect *i);
 void render_inspect_json(const struct render *r, const struct inspect *i);
 
+/* Ends of a tee that show diagnoses in this way, and nothing else; the context: struct render. */
+extern const struct reporter text_diagnosis, json_diagnosis;
+
 #endif

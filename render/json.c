@@ -174,7 +174,7 @@ static json_t *sites_array(const struct finding *f)
 	return a;
 }
 
-static json_t *process_object(const struct snap_owner *o)
+json_t *json_process(const struct snap_owner *o)
 {
 	return json_pack("{s:I, s:o, s:b, s:b}", "pid", (json_int_t)o->owner.tgid, "comm",
 			 json_text_or_null(o->owner.comm), "alive", !o->dead_ns, "worker",
@@ -192,7 +192,7 @@ static json_t *releases_array(const struct finding *f)
 			a, json_pack("{s:s, s:I, s:o, s:o}", "kind", wrong_release_name(r->kind),
 				     "count", (json_int_t)r->count, "stack",
 				     r->site ? stack_array(&r->site->site) : json_array(),
-				     "process", r->by ? process_object(r->by) : json_null()));
+				     "process", r->by ? json_process(r->by) : json_null()));
 	}
 	return a;
 }
@@ -208,7 +208,7 @@ static json_t *processes_array(const struct finding *f)
 			known |= f->owners[k]->owner.tgid == f->owners[i]->owner.tgid &&
 				 f->owners[k]->owner.start_ns == f->owners[i]->owner.start_ns;
 		if (!known)
-			json_array_append_new(a, process_object(f->owners[i]));
+			json_array_append_new(a, json_process(f->owners[i]));
 	}
 	return a;
 }
@@ -260,7 +260,7 @@ static void fill_limit(json_t *o, const struct limit *l)
 	json_object_set_new(o, "taken_bytes", json_integer((json_int_t)l->taken));
 	json_object_set_new(o, "count", json_integer((json_int_t)l->count));
 	json_object_set_new(o, "certain", json_boolean(l->certain));
-	json_object_set_new(o, "process", process_object(&l->by));
+	json_object_set_new(o, "process", json_process(&l->by));
 	json_object_set_new(o, "driver", json_text_or_null(l->driver));
 	json_object_set_new(o, "device",
 			    render_node(&l->by, node, sizeof(node)) ? json_string(node)
@@ -354,7 +354,7 @@ static void on_held(void *ctx, const struct report_held *h)
 	json_t *o = json_event(r, "held", h->now_ns);
 	char node[300];
 
-	json_object_set_new(o, "process", process_object(k->owner));
+	json_object_set_new(o, "process", json_process(k->owner));
 	json_object_set_new(o, "driver", json_text_or_null(k->site ? k->site->blame.driver : ""));
 	json_object_set_new(o, "device",
 			    render_node(k->owner, node, sizeof(node)) ? json_string(node)

@@ -19,6 +19,9 @@ json_t *json_text_or_null(const char *s);
 /* What an error number means, see core/errors.h. */
 json_t *json_error(uint32_t code);
 
+/* A process that pins. */
+json_t *json_process(const struct snap_owner *o);
+
 /* What may be lost, by its name; one without a name ends them. */
 struct json_loss {
 	const char *name;

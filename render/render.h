@@ -74,6 +74,13 @@ void render_wrap(FILE *to, int indent, const char *text);
 /* The same, with a label, of less than indent columns, in front of the first line. */
 void render_wrap_after(FILE *to, int indent, const char *label, const char *text);
 
+/* Lines of a process that pins, and of the device file it does so through; none when unknown. */
+void render_process(const struct render *r, const struct snap_owner *o);
+void render_device(const struct render *r, const struct snap_owner *o);
+
+/* "[20:01:02] " */
+void render_stamp(const struct render *r, uint64_t now_ns);
+
 /* The device node of a finding's owner, "/dev/..."; false when it is none. */
 bool render_node(const struct snap_owner *o, char *out, size_t size);
 

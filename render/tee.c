@@ -35,6 +35,15 @@ EACH_END(references)
 EACH_END(limit)
 EACH_END(books)
 
+static void on_diagnosis(void *ctx, const struct inspect *r)
+{
+	const struct tee *t = ctx;
+
+	for (size_t i = 0; i < t->nr; i++)
+		if (t->end[i].to->diagnosis)
+			t->end[i].to->diagnosis(t->end[i].ctx, r);
+}
+
 const struct reporter tee_reporter = {
 	.sample = on_sample,
 	.suspicion = on_suspicion,
@@ -46,4 +55,5 @@ const struct reporter tee_reporter = {
 	.references = on_references,
 	.limit = on_limit,
 	.books = on_books,
+	.diagnosis = on_diagnosis,
 };

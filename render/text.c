@@ -18,7 +18,7 @@ static const char *paint(const struct render *r, const char *sequence)
 	return r->colour ? sequence : "";
 }
 
-static void stamp(const struct render *r, uint64_t now_ns)
+void render_stamp(const struct render *r, uint64_t now_ns)
 {
 	char clock[RENDER_CLOCK];
 
@@ -42,7 +42,7 @@ static void on_sample(void *ctx, const struct report_sample *s)
 
 	if (!r->samples)
 		return;
-	stamp(r, s->sample->now_ns);
+	render_stamp(r, s->sample->now_ns);
 	fprintf(r->to, "%s pins outstanding, level %s\n",
 		units_count(s->sample->acquired - s->sample->released, pins), level_name(s->level));
 	fflush(r->to);
@@ -53,7 +53,7 @@ static void on_suspicion(void *ctx, const struct report_suspicion *s)
 	const struct render *r = ctx;
 	char pins[UNITS_ROOM];
 
-	stamp(r, s->now_ns);
+	render_stamp(r, s->now_ns);
 	fprintf(r->to, "%ssuspicion:%s %s: %s%s pins in %.0f s\n", paint(r, YELLOW),
 		paint(r, RENDER_PLAIN),
 		s->pins < 0 ? "more pins are released than were taken"
@@ -67,7 +67,7 @@ static void on_state(void *ctx, const struct report_state *s)
 	const struct render *r = ctx;
 	char pins[UNITS_ROOM], bytes[UNITS_ROOM];
 
-	stamp(r, s->now_ns);
+	render_stamp(r, s->now_ns);
 	if (s->from == s->to)
 		fprintf(r->to, "still level %s\n", level_name(s->to));
 	else
@@ -91,7 +91,7 @@ static void put_stack(const struct render *r, const struct pl_site *site)
 		fprintf(r->to, "      ... (of the stack %u frames were kept)\n", site->nr);
 }
 
-static void put_process(const struct render *r, const struct snap_owner *o)
+void render_process(const struct render *r, const struct snap_owner *o)
 {
 	char comm[64];
 
@@ -102,7 +102,7 @@ static void put_process(const struct render *r, const struct snap_owner *o)
 			o->owner.worker ? ", pinned for it by a kernel worker" : "");
 }
 
-static void put_device(const struct render *r, const struct snap_owner *o)
+void render_device(const struct render *r, const struct snap_owner *o)
 {
 	char node[300];
 
@@ -270,7 +270,7 @@ static void put_processes(const struct render *r, const struct finding *f)
 
 	for (size_t i = 0; i < f->nr_owners; i++) {
 		if (i < PROCESSES)
-			put_process(r, f->owners[i]);
+			render_process(r, f->owners[i]);
 		if (!device && render_node(f->owners[i], node, sizeof(node)))
 			device = f->owners[i];
 	}
@@ -278,7 +278,7 @@ static void put_processes(const struct render *r, const struct finding *f)
 		fprintf(r->to, "           and %zu%s more\n", f->nr_owners - PROCESSES,
 			f->cut ? " or" : "");
 	if (device)
-		put_device(r, device);
+		render_device(r, device);
 }
 
 static void put_releases(const struct render *r, const struct finding *f)
@@ -296,7 +296,7 @@ static void put_releases(const struct render *r, const struct finding *f)
 		fprintf(r->to, "  wrong    %s times %s\n", units_count((int64_t)w->count, n),
 			what[w->kind]);
 		if (w->by)
-			put_process(r, w->by);
+			render_process(r, w->by);
 		if (w->site)
 			put_stack(r, &w->site->site);
 	}
@@ -347,7 +347,7 @@ static void on_verdict(void *ctx, const struct report_verdict *v)
 {
 	const struct render *r = ctx;
 
-	stamp(r, v->now_ns);
+	render_stamp(r, v->now_ns);
 	if (v->update)
 		put_update(r, v);
 	else
@@ -361,12 +361,12 @@ static void on_held(void *ctx, const struct report_held *h)
 	const struct render *r = ctx;
 	char pins[UNITS_ROOM], rise[UNITS_ROOM];
 
-	stamp(r, h->now_ns);
+	render_stamp(r, h->now_ns);
 	fprintf(r->to, "%sheld:%s %s\n", paint(r, YELLOW), paint(r, RENDER_PLAIN),
 		h->remains ? "pins are left that somebody may rightly hold"
 			   : "a process keeps pinning, and still holds what it pinned");
-	put_process(r, k->owner);
-	put_device(r, k->owner);
+	render_process(r, k->owner);
+	render_device(r, k->owner);
 	fprintf(r->to, "  through  %s: %s pins%s%s. No driver is accused.\n",
 		k->site ? k->site->blame.driver : "an unknown path",
 		units_count((int64_t)k->pins, pins), h->remains ? "" : ", +",
@@ -415,7 +415,7 @@ static void on_loss(void *ctx, const struct report_loss *l)
 {
 	const struct render *r = ctx;
 
-	stamp(r, l->now_ns);
+	render_stamp(r, l->now_ns);
 	fprintf(r->to, "%sloss:%s error %u ERROR_INSUFFICIENT_BUFFER, not everything was seen\n",
 		paint(r, YELLOW), paint(r, RENDER_PLAIN), ERROR_INSUFFICIENT_BUFFER);
 	put_losses(r, l);
@@ -473,7 +473,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	char rise[UNITS_ROOM], pins[UNITS_ROOM], bytes[UNITS_ROOM], length[UNITS_ROOM];
 	char driver[128];
 
-	stamp(r, s->now_ns);
+	render_stamp(r, s->now_ns);
 	fprintf(r->to, "summary of %s: pins %s%s, %u suspicion%s, level up to %s\n",
 		units_seconds(s->seconds, length), s->rise > 0 ? "+" : "",
 		units_count(s->rise, rise), s->suspicions, s->suspicions == 1 ? "" : "s",
@@ -507,13 +507,13 @@ static void on_limit(void *ctx, const struct report_limit *l)
 {
 	const struct render *r = ctx;
 
-	stamp(r, l->now_ns);
+	render_stamp(r, l->now_ns);
 	fprintf(r->to, "%slimit:%s a call failed with %s, %s\n", paint(r, YELLOW),
 		paint(r, RENDER_PLAIN), strerrorname_np(l->limit->error),
 		l->limit->certain ? "for a limit was hit" : "perhaps for a limit");
 	put_limit(r, l->limit);
-	put_process(r, &l->limit->by);
-	put_device(r, &l->limit->by);
+	render_process(r, &l->limit->by);
+	render_device(r, &l->limit->by);
 	if (l->limit->driver[0])
 		fprintf(r->to, "  through  %.50s. No driver is accused.\n", l->limit->driver);
 	fflush(r->to);
@@ -523,7 +523,7 @@ static void on_references(void *ctx, const struct report_references *s)
 {
 	const struct render *r = ctx;
 
-	stamp(r, s->now_ns);
+	render_stamp(r, s->now_ns);
 	fprintf(r->to, "tracking of get_user_pages() is %s\n", s->on ? "on" : "off");
 	render_wrap(r->to, INDENT, s->reason);
 	fflush(r->to);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../core/units.h"
+#include "../render/inspect.h"
 #include "../render/json.h"
 
 #define NS_PER_MS 1000000
@@ -356,6 +357,13 @@ ONLY_AN_EVENT(summary)
 ONLY_AN_EVENT(references)
 ONLY_AN_EVENT(limit)
 
+static void on_diagnosis(void *ctx, const struct inspect *i)
+{
+	struct state *s = ctx;
+
+	json_diagnosis.diagnosis(&s->render, i);
+}
+
 const struct reporter state_reporter = {
 	.sample = on_sample,
 	.suspicion = on_suspicion,
@@ -367,6 +375,7 @@ const struct reporter state_reporter = {
 	.references = on_references,
 	.limit = on_limit,
 	.books = on_books,
+	.diagnosis = on_diagnosis,
 };
 
 /* ---- the readers ---------------------------------------------------------------------- */

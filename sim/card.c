@@ -143,7 +143,7 @@ static void write_leaks(FILE *to, const json_t *part)
 		"One driver leaks, others beside it do not. Watched until 3 %% of the memory is lost, for\n"
 		"30 days at most and five minutes at least; leaks that take all memory within 20 s are\n"
 		"left out. *Found*: the right driver is named. *Provable*: a process that leaked ended, or\n"
-		"a call failed, 45 s before the end at least; the grace time is 30 s, or 75 s, or 2 s, as\n"
+		"a call failed, 45 s before the end at least; the grace time is 30 s, or 75 s, or 4 s, as\n"
 		"few or many processes left something. While the file stays open nothing can be proved:\n"
 		"such leaks can be told as `held` only, and count in the rows *all* and *file open* alone;\n"
 		"else no process loses more than 0.5 %% of the memory, if it lives for more than five\n"

@@ -9,12 +9,14 @@
 #define HOUR	 3600.0
 #define DAY	 86400.0
 
+#define CROWD_LATE 3.5 /* s: less than the short grace time, which longer would fool */
+
 const char *load_name(enum load load)
 {
-	static const char *const names[] = {"poisson",	     "bursts", "diurnal",     "warm-up",
-					    "sawtooth",	     "queue",  "large queue", "teardown",
-					    "late teardown", "pool",   "guest",	      "hoard",
-					    "churn",	     "sinking"};
+	static const char *const names[] = {"poisson",	     "bursts",	"diurnal",     "warm-up",
+					    "sawtooth",	     "queue",	"large queue", "teardown",
+					    "late teardown", "pool",	"guest",       "hoard",
+					    "churn",	     "sinking", "crowd"};
 
 	return names[load];
 }
@@ -168,6 +170,18 @@ static void make_late(struct dice *d, double memory, struct habit *h)
 	h->delay_max = 60;
 }
 
+/* Many short processes at a time, whose pins are all released late, and always as late. */
+static void make_crowd(struct dice *d, double memory, struct habit *h)
+{
+	h->life = dice_scale(d, 0.05, 5);
+	h->delay = h->delay_max = dice_scale(d, 0.05, CROWD_LATE);
+	h->crowd = fmin(dice_scale(d, 0.1, 10), SITE_HOLDERS / 2 / (h->life + h->delay));
+	h->smallest = dice_scale(d, 16, fmin(part(memory, 0.001), 1 << 18));
+	h->largest = h->smallest * dice_scale(d, 1, 4);
+	h->busy = dice_scale(d, 10, HOUR);
+	h->idle = dice_scale(d, MINUTE, 6 * HOUR);
+}
+
 void load_habit(enum load load, uint64_t memory, struct dice *d, struct habit *out)
 {
 	static void (*const make[])(struct dice *, double, struct habit *) = {
@@ -178,6 +192,7 @@ void load_habit(enum load load, uint64_t memory, struct dice *d, struct habit *o
 		[LOAD_LATE] = make_late,	 [LOAD_POOL] = make_pool,
 		[LOAD_GUEST] = make_guest,	 [LOAD_HOARD] = make_hoard,
 		[LOAD_CHURN] = make_churn,	 [LOAD_SINKING] = make_sinking,
+		[LOAD_CROWD] = make_crowd,
 	};
 
 	*out = (struct habit){.identity = any_identity(d), .each = 1, .grain = 1};

@@ -20,6 +20,7 @@ enum load {
 	LOAD_HOARD,    /* one process that holds more and more */
 	LOAD_CHURN,    /* processes that are killed in the middle of their I/O */
 	LOAD_SINKING,  /* pins that are counted at their release only */
+	LOAD_CROWD,    /* short processes side by side, released late and always as late */
 	LOADS
 };
 const char *load_name(enum load load);

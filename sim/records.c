@@ -99,7 +99,8 @@ static struct snap_owner *next_owner(struct machine *m)
 static int add_owner(struct machine *m, const struct site *s, const struct holder *h)
 {
 	struct snapshot *snap = &m->records.snapshot;
-	bool gone = h->end_ns && !s->habit.survives;
+	bool ended = h->end_ns && h->end_ns <= m->now_ns;
+	bool gone = ended && !s->habit.survives;
 	struct snap_owner *o = next_owner(m);
 
 	if (!o)
@@ -107,11 +108,11 @@ static int add_owner(struct machine *m, const struct site *s, const struct holde
 	o->key = o->owner.file_id = owner_key(s, h);
 	o->owner.site = s->path.key;
 	o->owner.start_ns = o->owner.first_ns = h->born_ns;
-	o->owner.last_ns = h->end_ns ? h->end_ns : m->now_ns;
+	o->owner.last_ns = ended ? h->end_ns : m->now_ns;
 	o->owner.tgid = (uint32_t)(1000 + h->id % 4000000);
 	o->owner.mode = mode_of(s->habit.identity);
 	strcpy(o->node, s->habit.identity == ID_VFIO ? "vfio/vfio" : "");
-	o->file_end_ns = h->end_ns;
+	o->file_end_ns = ended ? h->end_ns : 0;
 	o->dead_ns = gone ? seen_gone(m, h->end_ns) : 0;
 	return map64_put(&snap->owner_at, o->key, (uint32_t)snap->nr_owners++);
 }
@@ -137,7 +138,8 @@ static const struct holder *former(const struct machine *m, const struct site *s
 	for (uint32_t i = 0; i < SITE_HOLDERS; i++) {
 		const struct holder *h = &s->holders[i];
 
-		if (h->end_ns && h->born_ns > m->since_ns && (!last || h->end_ns > last->end_ns))
+		if (h->end_ns && h->end_ns <= m->now_ns && h->born_ns > m->since_ns &&
+		    (!last || h->end_ns > last->end_ns))
 			last = h;
 	}
 	return last;

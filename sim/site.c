@@ -75,7 +75,7 @@ static bool make_room(struct site *s)
 	return false;
 }
 
-static struct region *add_region(struct site *s, uint64_t now_ns, int64_t pins)
+static struct region *add_region(struct site *s, uint32_t holder, uint64_t now_ns, int64_t pins)
 {
 	struct region *r;
 
@@ -86,8 +86,8 @@ static struct region *add_region(struct site *s, uint64_t now_ns, int64_t pins)
 			     .born_ns = now_ns,
 			     .release_ns = SITE_NEVER,
 			     .pins = (uint32_t)pins,
-			     .holder = (uint8_t)s->current};
-	s->holders[s->current].regions++;
+			     .holder = (uint8_t)holder};
+	s->holders[holder].regions++;
 	return r;
 }
 
@@ -105,7 +105,7 @@ static void arrive(struct site *s)
 	const struct habit *h = &s->habit;
 	uint64_t at = s->arrival_ns;
 	int64_t pins = (int64_t)dice_scale(&s->dice, h->smallest, h->largest);
-	struct region *r = s->alive ? add_region(s, at, pins) : NULL;
+	struct region *r = s->alive ? add_region(s, s->current, at, pins) : NULL;
 
 	if (r) {
 		s->held += pins;
@@ -139,7 +139,7 @@ static void begin_session(struct site *s, uint64_t now_ns)
 	s->current = place;
 	s->holders[place] = (struct holder){.id = s->serial++, .born_ns = now_ns};
 	s->alive = true;
-	s->busy = s->habit.flight > 0 || s->habit.depth;
+	s->busy = s->habit.flight > 0 || s->habit.depth || s->habit.crowd > 0;
 	s->phase_ns = SITE_NEVER;
 	if (s->habit.idle > 0)
 		s->phase_ns = after(now_ns, dice_exponential(&s->dice, s->habit.busy));
@@ -157,10 +157,29 @@ static double delay_of(struct site *s)
 	return dice_scale(&s->dice, h->delay, h->delay_max);
 }
 
+/* One more of a crowd: it pins, ends, and what it held goes some time after. */
+static void come_and_go(struct site *s, uint64_t now_ns)
+{
+	const struct habit *h = &s->habit;
+	int64_t pins = (int64_t)dice_scale(&s->dice, h->smallest, h->largest);
+	uint64_t end_ns = after(now_ns, dice_exponential(&s->dice, h->life));
+	struct region *r;
+	uint32_t place;
+
+	if (!take_place(s, &place))
+		return; /* too many linger */
+	s->holders[place] = (struct holder){.id = s->serial++, .born_ns = now_ns, .end_ns = end_ns};
+	r = add_region(s, place, now_ns, pins);
+	if (!r)
+		return;
+	s->held += pins;
+	r->release_ns = after(end_ns, delay_of(s));
+}
+
 /* From before tracking, when born_ns is 0. */
 static void let_linger(struct site *s, uint64_t now_ns, uint64_t born_ns, int64_t pins)
 {
-	struct region *r = pins ? add_region(s, born_ns, pins) : NULL;
+	struct region *r = pins ? add_region(s, s->current, born_ns, pins) : NULL;
 
 	if (!r)
 		return;
@@ -186,6 +205,13 @@ static void end_session(struct site *s, uint64_t now_ns)
 	s->alive = s->busy = false;
 	s->phase_ns = SITE_NEVER;
 	s->session_ns = after(now_ns, dice_exponential(&s->dice, s->habit.gap));
+}
+
+static void crowd_in(struct site *s)
+{
+	if (s->busy)
+		come_and_go(s, s->arrival_ns);
+	s->arrival_ns = after(s->arrival_ns, dice_exponential(&s->dice, 1 / s->habit.crowd));
 }
 
 static void change_phase(struct site *s, uint64_t now_ns)
@@ -238,6 +264,8 @@ void site_live(struct site *s, uint64_t now_ns)
 
 		if (s->release_ns <= at)
 			release_due(s, at);
+		else if (s->arrival_ns <= at && s->habit.crowd > 0)
+			crowd_in(s);
 		else if (s->arrival_ns <= at)
 			arrive(s);
 		else if (s->phase_ns <= at)
@@ -282,7 +310,7 @@ void site_forget(struct site *s, uint64_t now_ns, int64_t pins)
 		s->proof_ns = now_ns;
 	if (!s->tracked)
 		return;
-	r = add_region(s, now_ns, pins);
+	r = add_region(s, s->current, now_ns, pins);
 	if (!r)
 		return;
 	r->leaked = true;
@@ -330,7 +358,7 @@ void site_init(struct site *s, const struct habit *h, const struct leak *l, cons
 	s->flow = h->calls_s * h->each;
 	s->leak_due = after(now_ns, l->start_s);
 	s->current = SITE_HOLDERS - 1;
-	s->arrival_ns = h->regions > 0 ? after(now_ns, 0) : SITE_NEVER;
+	s->arrival_ns = h->regions > 0 || h->crowd > 0 ? after(now_ns, 0) : SITE_NEVER;
 	s->tide_ns = h->growth || h->swing > 0 ? after(now_ns, 0) : SITE_NEVER;
 	s->phase_ns = s->session_ns = SITE_NEVER;
 	begin_session(s, now_ns);

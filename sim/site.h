@@ -48,6 +48,7 @@ struct habit {
 	double regions; /* at a time */
 	double life;
 	double smallest, largest; /* pins of a region */
+	double crowd; /* processes a second, while busy: each pins one region and lives for life */
 	/* processes, one after the other */
 	double session;		 /* how long one lives; 0: for ever */
 	double gap;		 /* until the next one */
@@ -82,7 +83,7 @@ struct region {
 struct holder {
 	uint64_t id; /* 0: this place was never used */
 	uint64_t born_ns;
-	uint64_t end_ns; /* 0: it is open */
+	uint64_t end_ns; /* 0: it is open; of a crowd known beforehand */
 	uint32_t regions;
 };
 

@@ -334,6 +334,60 @@ interrupt() {
 	refused explain -729
 }
 
+# ---- limit ----------------------------------------------------------------------------------
+
+@test "limit needs a driver and one amount, above nothing and within the memory" {
+	refused limit
+	refused limit --pages 5
+	refused limit loop
+	refused limit loop loop --pages 5
+	refused limit loop --pages 5 --bytes 64MiB
+	refused limit loop --pages 5 --pages 6
+	local amount
+	for amount in 0 -1 1.5 many '' 99999999999999999999; do
+		refused limit loop --pages "$amount"
+		[[ $stderr == *"no more than there is memory"* ]]
+	done
+	for amount in 0 4095 -4096 64MB 999P; do refused limit loop --bytes "$amount"; done
+	for amount in 0 0% -5 101 5%%; do refused limit loop --share "$amount"; done
+}
+
+@test "limit without --enforce takes nothing that only matters to those who are refused" {
+	refused limit loop --pages 5 --by lsm
+	refused limit loop --pages 5 --exempt-pid 1
+	refused limit loop --pages 5 --exempt-comm sh
+	refused limit loop --pages 5 --allow-ioctl 1
+	refused limit loop --pages 5 --refuse-ioctl 1
+	[[ $stderr == *"without --enforce nobody is refused"* ]]
+}
+
+@test "limit refuses exemptions that are none" {
+	refused limit loop --pages 5 --enforce --exempt-pid 0
+	refused limit loop --pages 5 --enforce --exempt-comm ''
+	refused limit loop --pages 5 --enforce --exempt-comm a-name-of-16-byte
+	refused limit loop --pages 5 --enforce --exempt-cgroup /tmp
+	refused limit loop --pages 5 --enforce --allow-ioctl 0x100000000
+	refused limit loop --pages 5 --enforce --refuse-ioctl x
+	refused limit loop --pages 5 --enforce --refuse-ioctl 5 --allow-ioctl 0x5
+	[[ $stderr == *"ioctl 0x5: to be refused, or allowed?"* ]]
+	refused limit loop --pages 5 --enforce --by force
+	local many=() i
+	for ((i = 1; i <= 65; i++)); do many+=(--exempt-pid "$i"); done
+	refused limit loop --pages 5 --enforce "${many[@]}"
+	[[ $stderr == *"too often"* ]]
+}
+
+@test "limit of a driver or a control group that is not there: error 2, which names it" {
+	local name
+	for name in no_such_driver .. . ../fs '' "$(printf 'x%.0s' {1..300})"; do
+		run --separate-stderr -2 "$pinleak" limit "$name" --pages 5
+		[[ $stderr == "pinleak limit: no driver"*"error 2 ERROR_FILE_NOT_FOUND"* ]]
+		[ -z "$output" ]
+	done
+	run --separate-stderr -2 "$pinleak" limit loop --pages 5 --enforce --exempt-cgroup /no/such/group
+	[[ $stderr == *"/no/such/group"*"error 2 ERROR_FILE_NOT_FOUND"* ]]
+}
+
 # ---- doctor ---------------------------------------------------------------------------------
 
 # Neither a crash nor a plan: status 2 or 3, with a message.

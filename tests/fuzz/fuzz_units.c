@@ -13,6 +13,12 @@
 static const char *const seeds[] = {
 	"250ms",
 	"1.5h",
+	"64MiB",
+	"1.5G",
+	"0x1p9K",
+	"0.5%",
+	"0x4c05",
+	"4294967296",
 	"1e9999",
 	"0x10",
 	"inf",
@@ -46,6 +52,22 @@ static void check_option(const char *text)
 	err = units_number(text, 10, 100, &n);
 	FUZZ_CHECK(err ? n == 50 : n >= 10 && n <= 100);
 	error_find(text);
+}
+
+static void check_amount(const char *text)
+{
+	uint64_t bytes = 729;
+	uint32_t code = 729;
+	double percent = 729;
+	int err = units_size(text, &bytes);
+
+	FUZZ_CHECK(err ? bytes == 729 : bytes <= INT64_MAX && !strpbrk(text, "xX %"));
+	err = units_percent(text, &percent);
+	FUZZ_CHECK(err ? percent == 729 : percent > 0 && percent <= 100);
+	err = units_code(text, &code);
+	FUZZ_CHECK(!err || code == 729);
+	if (!err)
+		FUZZ_CHECK(!strpbrk(text, " +-.%"));
 }
 
 static void check_name(const char *name, size_t in_size, size_t size)
@@ -99,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(text, data, size);
 	text[size] = '\0';
 	check_option(text);
+	check_amount(text);
 	check_xml(text);
 	if (size) {
 		check_name((const char *)data, size, 1 + data[0] % 64);

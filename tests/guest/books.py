@@ -26,6 +26,7 @@ def has(function):
 def test_doctor_finds_that_every_level_works():
     status, o = doctor()
     assert status == 0 and o["light"]["works"] and o["deep"]["works"], o
+    assert all(o["limits"][way]["works"] for way in ("audit", "lsm", "modify")), o["limits"]
     shots = {c["name"]: c for c in o["deep"]["calibration"]}
     assert shots["process_vm_readv"]["ok"] and shots["io_uring"]["ok"], shots
     # before 6.11 udmabuf takes plain references

@@ -139,6 +139,8 @@ class Watch:
     what pinleak takes by default.
     """
 
+    LAST = "summary"
+
     def __init__(self, *args, grace="1s", interval="200ms", settle="600s"):
         times = {"--interval": interval, "--grace": grace, "--settle": settle}
         self.options, self.status = list(args), None
@@ -147,12 +149,15 @@ class Watch:
                      *args]
         self.objects = []
 
-    def __enter__(self):
+    def start(self):
         self.process = spawn(self.args, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         os.set_blocking(self.process.stdout.fileno(), False)
         # A watch whose lines nobody reads for a while must not wait for that.
         fcntl.fcntl(self.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
         self.rest = b""
+
+    def __enter__(self):
+        self.start()
         if "always" in self.args:
             self.until(lambda o: o["type"] == "state", "tracking is on")
         else:
@@ -186,7 +191,8 @@ class Watch:
                     return o
             seen = len(self.objects)
             if self.process.poll() is not None:
-                raise AssertionError(f"watch ended ({self.process.returncode}) before {what}")
+                raise AssertionError(
+                    f"{self.args[1]} ended ({self.process.returncode}) before {what}")
             time.sleep(0.05)
         raise AssertionError(f"not within {seconds} s: {what}")
 
@@ -229,7 +235,7 @@ class Watch:
         lines = (self.rest + out).split(b"\n")
         self.objects += [json.loads(line) for line in lines if line]
         self.summary = self.objects[-1]
-        assert self.summary["type"] == "summary", self.summary
+        assert self.summary["type"] == self.LAST, self.summary
         validate(self.objects)
         return self
 

@@ -243,28 +243,58 @@ def forever(work):
         done(child(work))
 
 
-def kill_in_the_middle(work, stop):
-    """Runs it for a while, or until it is to stop, and kills all of its processes."""
-    pid = child(forever, work)
+def group(work, *args):
+    pid = child(work, *args)
     with contextlib.suppress(PermissionError):  # the child was faster
         os.setpgid(pid, pid)
-    select.select([stop], [], [], random.uniform(0.3, 3))
+    return pid
+
+
+def kill_all(pid):
+    """All processes of the group; True when its leader had not ended before."""
     os.killpg(pid, signal.SIGKILL)
     killed = os.waitpid(pid, 0)[1] == signal.SIGKILL
     with contextlib.suppress(ChildProcessError):  # until all of them are gone, devices closed
         while True:
             os.waitpid(-1, 0)
-    assert killed, "it ended before"
+    return killed
+
+
+def is_set(stop, seconds=0):
+    return bool(select.select([stop], [], [], seconds)[0])
+
+
+def kill_in_the_middle(work, stop):
+    """Runs it for a while, or until it is to stop, and kills all of its processes."""
+    pid = group(forever, work)
+    is_set(stop, random.uniform(0.3, 3))
+    assert kill_all(pid), "it ended before"
+
+
+def run_once(work):
+    os.setpgid(0, 0)
+    work()
+
+
+def run_to_its_end(work, stop, at_any_rate):
+    """True when it did; it is killed when it is to stop, unless it is wanted at any rate."""
+    pid = group(run_once, work)
+    while at_any_rate or not is_set(stop, 0.02):
+        ended, status = os.waitpid(pid, 0 if at_any_rate else os.WNOHANG)
+        if ended:
+            assert status == 0, f"it failed: {status}"
+            return True
+    kill_all(pid)
+    return False
 
 
 def at_work(work, stop, into):
-    """A turn that is killed and one that is not, again and again."""
+    """A turn that is killed and one that is not, again and again; one of each at least."""
     libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     turns = 0
-    while not turns or not select.select([stop], [], [], 0)[0]:
+    while not turns or not is_set(stop):
         kill_in_the_middle(work, stop)
-        done(child(work))
-        turns += 1
+        turns += run_to_its_end(work, stop, not turns)
     os.write(into, f"{work.__name__}={turns} ".encode())
 
 

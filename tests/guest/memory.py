@@ -106,19 +106,23 @@ def hugetlb(number, share=mmap.MAP_PRIVATE, size=HUGE, write=True):
 
 # ---- pinning --------------------------------------------------------------------------------
 
-(USE, HOLD, ASYNC, UNREGISTER, GET_USE, GET_FAIL, KEEP_ONE, ERROR, PARTIAL, CLOSE) = range(10)
+(USE, HOLD, ASYNC, UNREGISTER, GET_USE, GET_FAIL, KEEP_ONE, ERROR, PARTIAL, CLOSE, WORK) = range(11)
+PIN_REQUEST = 24  # bytes
+
+
+def leaky_ioctl(shape):
+    return 1 << 30 | PIN_REQUEST << 16 | ord("L") << 8 | shape
 
 
 class Device:
-    """/dev/leaky, open; see drivers/leaky_ioctl.h."""
+    """/dev/leaky or its like, open; see drivers/leaky_ioctl.h."""
 
-    def __init__(self):
-        load("leaky")
-        self.fd = os.open("/dev/leaky", os.O_RDWR | os.O_CLOEXEC)
+    def __init__(self, name="leaky"):
+        load(name)
+        self.fd = os.open(f"/dev/{name}", os.O_RDWR | os.O_CLOEXEC)
 
     def pin(self, shape, address, pages, arg=0):
-        request = struct.pack("QQQ", address, pages, arg)
-        fcntl.ioctl(self.fd, 1 << 30 | len(request) << 16 | ord("L") << 8 | shape, request)
+        fcntl.ioctl(self.fd, leaky_ioctl(shape), struct.pack("QQQ", address, pages, arg))
 
     def pin_all(self, memory, shape=HOLD):
         self.pin(shape, memory.address, memory.size // PAGE)

@@ -26,6 +26,17 @@ def bpf_programs():
     return sorted(p["id"] for p in programs if p["type"] in ("tracing", "kprobe", "syscall"))
 
 
+def assert_diagnosed(w):
+    """Once, just after the first verdict; and its pins are not asked for, as the verdict has them."""
+    said = [o["type"] for o in w.objects if o["type"] in ("verdict", "inspect")]
+    assert said[:2] == ["verdict", "inspect"] and said.count("inspect") == 1, said
+    d = w.of("inspect")[0]
+    assert d["driver"] == "leaky" and d["pins"] is None, d
+    assert any("being leaked" in line["text"] for line in d["log"]["lines"]), d["log"]
+    assert any(p["name"] == "keep_pages" for p in d["parameters"]), d["parameters"]
+    assert [device["nodes"] for device in d["devices"]] == [["leaky"]], d["devices"]
+
+
 def test_a_leak_is_noticed_tracked_proved_and_tracking_goes_off_again():
     load("leaky")
     before, pins_before = leaked(), outstanding()
@@ -49,12 +60,13 @@ def test_a_leak_is_noticed_tracked_proved_and_tracking_goes_off_again():
                                    "wrong_releases": 0, "severity": "info",
                                    "memory_share": v["memory_share"]}], w.summary
     assert v["at_rest"] and v["severity"] == "info", "8 pages a call, and no call any more"
+    assert_diagnosed(w)
     assert outstanding() - pins_before == leaked() - before == w.summary["rise"]
 
 
 def test_a_second_leak_after_the_first_has_settled_is_caught_as_well():
     load("leaky")
-    with Watch(settle="10s") as w:
+    with Watch("--no-inspect", settle="10s") as w:
         for turn in (1, 2):
             leak_until(w, lambda w: len(w.of("verdict")) >= 1 and
                        len([o for o in w.of("state") if o["to"] == "light"]) == turn and
@@ -71,6 +83,7 @@ def test_a_second_leak_after_the_first_has_settled_is_caught_as_well():
         assert len(w.summary["leaks"]) == 1, w.summary
         last = [max(v["pins"] for v in w.of("verdict"))]
         assert w.summary["leaked_pins"] > last[0], "both trackings count"
+    assert not w.of("inspect")
 
 
 def test_without_tracking_the_leak_is_suspected_and_nobody_named():
@@ -113,6 +126,39 @@ def test_at_level_counters_nothing_is_attached_and_next_to_nothing_used():
         assert peak(w.process.pid) < 16 * 1024, f"{peak(w.process.pid)} KiB"
         w.stop()
         assert w.status == 0
+
+
+def attached():
+    """Programs of this sort that are hooked in somewhere."""
+    links = json.loads(sh("bpftool -j link list") or "[]")
+    return [o for o in links if o["type"] in ("tracing", "perf_event")]
+
+
+def pinning(seconds):
+    """Three steps up, a second apart: the floor stirs, and that is no suspicion yet."""
+    for _ in range(3):
+        drive("--device", "/dev/second", "--pages", 100, "--hold", seconds, "hold", wait=False)
+        time.sleep(1.1)
+
+
+def test_when_the_floor_stirs_programs_are_loaded_and_neither_attached_nor_taken_for_a_tracking():
+    load("second", "leaky")
+    before, links = bpf_programs(), attached()
+    with Watch() as w:
+        w.look_on(2)
+        assert bpf_programs() == before, "programs were loaded early"
+        pinning(40)
+        w.until_seen()
+        assert not w.of("suspicion") and not w.of("state"), w.objects
+        loaded = set(bpf_programs()) - set(before)
+        assert loaded, "nothing was loaded"
+        assert attached() == links, "something is attached"
+        assert "pinleak watch --track always" in sh(f"{PINLEAK} census --grace 0"), "who tracks?"
+        leak_until(w, lambda w: w.of("state"), "--pages", 128, "keep-one:16")
+        assert loaded <= set(bpf_programs()), "they were loaded once more"
+        w.stop()
+    assert w.summary["cost"]["programs_bytes"] > 16 << 20, w.summary["cost"]
+    assert bpf_programs() == before
 
 
 def test_io_in_flight_and_warm_up_are_not_suspected():

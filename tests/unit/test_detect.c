@@ -71,6 +71,42 @@ static void test_a_steady_leak_is_suspected_after_five_seconds(void **state)
 	assert_true(f.last.pins_per_s >= 100 && f.last.pins_per_s <= 125);
 }
 
+static void test_a_steady_leak_stirs_two_seconds_before_it_is_suspected(void **state)
+{
+	struct feed f;
+
+	(void)state;
+	feed_start(&f);
+	for (int i = 0; i < 4; i++) {
+		assert_false(detect_is_stirring(&f.d));
+		assert_false(feed(&f, 100 * i));
+	}
+	assert_true(detect_is_stirring(&f.d));
+	assert_false(feed(&f, 400));
+	assert_true(feed(&f, 500));
+}
+
+static void test_little_and_what_does_not_rise_twice_stirs_nothing(void **state)
+{
+	struct feed f;
+
+	(void)state;
+	feed_start(&f);
+	for (int i = 0; i < 20; i++) { /* 60 pins in three windows */
+		feed(&f, 20 * i);
+		assert_false(detect_is_stirring(&f.d));
+	}
+	for (int i = 0; i < 20; i++) {
+		feed(&f, i % 2 ? 500 : 0);
+		assert_false(detect_is_stirring(&f.d));
+	}
+	for (int i = 0; i < 5; i++)
+		feed(&f, 6000 + 32 * i);
+	assert_true(detect_is_stirring(&f.d));
+	feed(&f, 6128);
+	assert_false(detect_is_stirring(&f.d));
+}
+
 static void test_a_leak_under_bursts_is_suspected(void **state)
 {
 	struct feed f;
@@ -578,6 +614,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_pins_are_no_suspicion),
 		cmocka_unit_test(test_a_steady_leak_is_suspected_after_five_seconds),
+		cmocka_unit_test(test_a_steady_leak_stirs_two_seconds_before_it_is_suspected),
+		cmocka_unit_test(test_little_and_what_does_not_rise_twice_stirs_nothing),
 		cmocka_unit_test(test_a_leak_under_bursts_is_suspected),
 		cmocka_unit_test(test_a_leak_under_a_sawtooth_is_suspected),
 		cmocka_unit_test(

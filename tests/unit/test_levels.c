@@ -117,6 +117,50 @@ static void test_exact_counters_are_wanted_when_the_floor_rises_and_while_tracki
 	assert_true(monitor_wants_exact(s->m));
 }
 
+/* The floor rises for some seconds, which is no suspicion yet. */
+static void stir(struct scene *s)
+{
+	run(s, 5);
+	for (int i = 0; i < 3; i++) {
+		s->sample.acquired += 100;
+		step(s);
+	}
+	assert_int_equal(s->r.suspicions, 0);
+}
+
+static void test_it_stirs_before_it_is_suspected_and_not_while_it_is_tracked(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s);
+	run(s, 1);
+	assert_false(monitor_is_stirring(s->m));
+	stir(s);
+	assert_true(monitor_is_stirring(s->m));
+	monitor_level_is(s->m, &s->sample, LEVEL_LIGHT, "");
+	assert_false(monitor_is_stirring(s->m));
+}
+
+static void test_what_will_not_be_tracked_does_not_stir(void **state)
+{
+	struct scene *s = *state;
+
+	s->config.track = TRACK_NEVER;
+	begin(s);
+	stir(s);
+	assert_false(monitor_is_stirring(s->m));
+}
+
+static void test_what_cannot_be_tracked_does_not_stir(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s);
+	monitor_level_failed(s->m, s->sample.now_ns, LEVEL_LIGHT, "no");
+	stir(s);
+	assert_false(monitor_is_stirring(s->m));
+}
+
 static void test_tracking_settles_when_nothing_is_new(void **state)
 {
 	struct scene *s = *state;
@@ -649,6 +693,9 @@ int main(void)
 		SCENE(test_tracking_never_reports_the_suspicion_and_no_more),
 		SCENE(test_each_suspicion_needs_a_rise_of_its_own),
 		SCENE(test_exact_counters_are_wanted_when_the_floor_rises_and_while_tracking),
+		SCENE(test_it_stirs_before_it_is_suspected_and_not_while_it_is_tracked),
+		SCENE(test_what_will_not_be_tracked_does_not_stir),
+		SCENE(test_what_cannot_be_tracked_does_not_stir),
 		SCENE(test_tracking_settles_when_nothing_is_new),
 		SCENE(test_a_change_of_level_is_news),
 		SCENE(test_a_new_tracking_counts_its_unbalanced_steps_anew),

@@ -73,6 +73,81 @@ static void test_durations_beyond_a_hundred_years_are_out_of_range(void **state)
 		assert_no_duration(beyond[i], -ERANGE);
 }
 
+/* ---- sizes, shares, codes ------------------------------------------------------------- */
+
+static void test_sizes_are_read_in_units_of_1024(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} sizes[] = {
+		{"0", 0},
+		{"4096", 4096},
+		{"1K", 1024},
+		{"1KiB", 1024},
+		{"1.5M", 1572864},
+		{"64MiB", 67108864},
+		{"3G", UINT64_C(3) << 30},
+		{"2TiB", UINT64_C(2) << 40},
+		{"1P", UINT64_C(1) << 50},
+		{"8191P", UINT64_C(8191) << 50},
+	};
+	static const char *const invalid[] = {"",     "K",   "MiB", "-1",  " 1",  "1 ",
+					      "1 K",  "1k",  "1KB", "1Ki", "1iB", "1B",
+					      "0x10", "1KK", "inf", "nan"};
+	uint64_t n = 729;
+
+	(void)state;
+	for (size_t i = 0; i < NR(sizes); i++)
+		if (units_size(sizes[i].text, &n) || n != sizes[i].bytes)
+			fail_msg("\"%s\": %" PRIu64, sizes[i].text, n);
+	n = 729;
+	for (size_t i = 0; i < NR(invalid); i++)
+		if (units_size(invalid[i], &n) != -EINVAL || n != 729)
+			fail_msg("\"%s\": %" PRIu64, invalid[i], n);
+	assert_int_equal(units_size("8192P", &n), -ERANGE);
+	assert_int_equal(units_size("1e99", &n), -ERANGE);
+}
+
+static void test_shares_are_above_0_and_at_most_100_percent(void **state)
+{
+	static const char *const invalid[] = {"", "%", "-5", "5%%", "5 %", "0x5", "five", "nan"};
+	static const char *const beyond[] = {"0", "0%", "0.0", "100.1", "1e9%"};
+	double n = 729;
+
+	(void)state;
+	for (size_t i = 0; i < NR(invalid); i++)
+		assert_int_equal(units_percent(invalid[i], &n), -EINVAL);
+	for (size_t i = 0; i < NR(beyond); i++)
+		assert_int_equal(units_percent(beyond[i], &n), -ERANGE);
+	assert_true(n == 729);
+	assert_int_equal(units_percent("0.5%", &n), 0);
+	assert_true(n == 0.5);
+	assert_int_equal(units_percent("100", &n), 0);
+	assert_true(n == 100);
+}
+
+static void test_codes_are_decimal_or_hexadecimal_and_32_bits_wide(void **state)
+{
+	static const char *const invalid[] = {"",    "0x",  "-1",    "+1",    " 1",  "1 ",
+					      "0x ", "12a", "0x-1a", "0x0x5", "0xg", "code"};
+	static const char *const beyond[] = {"4294967296", "0x100000000", "99999999999999999999"};
+	uint32_t n = 729;
+
+	(void)state;
+	for (size_t i = 0; i < NR(invalid); i++)
+		assert_int_equal(units_code(invalid[i], &n), -EINVAL);
+	for (size_t i = 0; i < NR(beyond); i++)
+		assert_int_equal(units_code(beyond[i], &n), -ERANGE);
+	assert_int_equal(n, 729);
+	assert_int_equal(units_code("0x4C05", &n), 0);
+	assert_int_equal(n, 0x4c05);
+	assert_int_equal(units_code("4294967295", &n), 0);
+	assert_true(n == UINT32_MAX);
+	assert_int_equal(units_code("010", &n), 0);
+	assert_int_equal(n, 10);
+}
+
 /* ---- numbers -------------------------------------------------------------------------- */
 
 static void assert_number(const char *text, uint64_t lo, uint64_t hi, uint64_t expected)
@@ -486,6 +561,9 @@ int main(void)
 		cmocka_unit_test(test_durations_are_read),
 		cmocka_unit_test(test_what_is_no_duration_is_invalid),
 		cmocka_unit_test(test_durations_beyond_a_hundred_years_are_out_of_range),
+		cmocka_unit_test(test_sizes_are_read_in_units_of_1024),
+		cmocka_unit_test(test_shares_are_above_0_and_at_most_100_percent),
+		cmocka_unit_test(test_codes_are_decimal_or_hexadecimal_and_32_bits_wide),
 		cmocka_unit_test(test_numbers_within_their_bounds_are_read),
 		cmocka_unit_test(test_numbers_beyond_their_bounds_are_out_of_range),
 		cmocka_unit_test(test_what_is_no_number_is_invalid),
