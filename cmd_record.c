@@ -11,7 +11,7 @@
 
 static int parse(struct options *o, struct watch *w, const char **path, bool *done)
 {
-	int status = watch_parse(o, w, done);
+	int status = watch_parse(o, w, NULL, done);
 
 	if (status || *done)
 		return status;

@@ -6,7 +6,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct options o = {.command = self, .argc = argc, .argv = argv, .at = 1};
 	struct watch w = {0};
 	bool done;
-	int status = watch_parse(&o, &w, &done);
+	int status = watch_parse(&o, &w, NULL, &done);
 
 	if (!done)
 		status = options_only(&o);

@@ -43,7 +43,7 @@ struct command {
 
 extern const struct command watch_command, run_command, census_command, doctor_command,
 	explain_command, inspect_command, limit_command, record_command, replay_command,
-	report_command, top_command;
+	report_command, serve_command, top_command;
 
 /* Steps through a command line; {.argc, .argv} set by the caller. */
 struct options {

@@ -9,9 +9,9 @@
 #include "core/errors.h"
 
 static const struct command *const all[] = {
-	&watch_command, &run_command,	 &census_command,  &inspect_command,
-	&limit_command, &record_command, &replay_command,  &report_command,
-	&top_command,	&doctor_command, &explain_command,
+	&watch_command,	  &serve_command, &run_command,	   &census_command,
+	&inspect_command, &limit_command, &record_command, &replay_command,
+	&report_command,  &top_command,	  &doctor_command, &explain_command,
 };
 #define COMMANDS (sizeof(all) / sizeof(*all))
 

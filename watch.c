@@ -36,6 +36,9 @@ enum {
 	OPT_ON_VERDICT,
 	OPT_CONFIG,
 	OPT_CHECK_CONFIG,
+	OPT_LISTEN,
+	OPT_TOKEN_FILE,
+	OPT_ALLOW_HOST,
 	OPT_OMIT_HOOK,
 };
 
@@ -96,6 +99,18 @@ const struct option_row watch_options[] = {
 			      "read the configuration [/etc/pinleak.conf], say\n"
 			      "what is wrong with it, and end",
 			      NULL, .apart = true},
+	[OPT_LISTEN] = {"listen", "ADDRESS",
+			"serve page, metrics and API there, at a port like\n" WATCH_LISTEN
+			"; see pinleak-serve(1)",
+			NULL},
+	[OPT_TOKEN_FILE] = {"token-file", "FILE",
+			    "who reads must know the token in it; needed to\n"
+			    "listen beyond this machine",
+			    NULL},
+	[OPT_ALLOW_HOST] = {"allow-host", "NAME",
+			    "serve by this name of the machine as well; may be\n"
+			    "given several times",
+			    NULL},
 	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
 			   "leave a hook out, to see that the audit notices", NULL},
 	{0},
@@ -186,6 +201,13 @@ static int set_option(const struct command *self, int option, const char *value,
 	case OPT_CHECK_CONFIG:
 		s->check_config = true;
 		return 0;
+	case OPT_LISTEN:
+		return serving_listen(self, row, value, &s->serving);
+	case OPT_TOKEN_FILE:
+		s->serving.token_file = value;
+		return 0;
+	case OPT_ALLOW_HOST:
+		return serving_allow(self, row, value, &s->serving);
 	default:
 		if (!plan_knows(value))
 			return option_bad(self, row, value, "a function that doctor lists");
@@ -194,15 +216,19 @@ static int set_option(const struct command *self, int option, const char *value,
 	}
 }
 
-static struct watch_settings defaults(const struct options *line)
+static struct watch_settings defaults(const struct options *line, const char *listen)
 {
-	return (struct watch_settings){
+	struct watch_settings s = {
 		.interval_ns = 1000000000,
 		.references_ns = 600000000000,
 		.monitor = monitor_defaults(),
 		.limits = history_defaults(),
+		.listen = listen,
 		.line = *line,
 	};
+
+	s.serving.on = listen && !listen_parse(listen, &s.serving.at);
+	return s;
 }
 
 /*
@@ -218,7 +244,7 @@ static int read_config(struct config *config, struct watch_settings *s)
 
 	config->path = path;
 	free(s->on_verdict);
-	*s = defaults(&line);
+	*s = defaults(&line, s->listen);
 	err = config_read(config, line.command, set_option, s);
 	if (err && !(err == -ENOENT && may_lack))
 		return usage_error(line.command,
@@ -236,19 +262,21 @@ static int check_config(const struct config *config, int status)
 	return status;
 }
 
-int watch_parse(struct options *o, struct watch *w, bool *done)
+int watch_parse(struct options *o, struct watch *w, const char *listen, bool *done)
 {
 	struct watch_settings *s = &w->set;
 	bool check;
 	int status;
 
-	*s = defaults(o);
+	*s = defaults(o, listen);
 	status = options_all(o, set_option, s, done);
 	check = s->check_config;
 	if (check && !s->config_path)
 		s->config_path = USUAL_CONFIG;
 	if (!status && !*done && s->config_path)
 		status = read_config(&w->config, s);
+	if (!status && !*done)
+		status = serving_check(o->command, &s->serving);
 	if (!status && !*done && !check)
 		return STATUS_OK;
 	if (!status && !*done)
@@ -273,10 +301,24 @@ static bool same_detection(const struct detect_config *a, const struct detect_co
 	       a->hunts == b->hunts && a->pause == b->pause;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
 static bool same_store(const struct watch_settings *a, const struct watch_settings *b)
 {
-	return !strcmp(a->store ? a->store : "", b->store ? b->store : "") &&
-	       !memcmp(&a->limits, &b->limits, sizeof(a->limits));
+	return same_text(a->store, b->store) && !memcmp(&a->limits, &b->limits, sizeof(a->limits));
+}
+
+static bool same_serving(const struct serving_settings *a, const struct serving_settings *b)
+{
+	bool same = a->on == b->on && same_text(a->token_file, b->token_file) &&
+		    !memcmp(&a->at, &b->at, sizeof(a->at)) && a->nr_hosts == b->nr_hosts;
+
+	for (unsigned i = 0; same && i < a->nr_hosts; i++)
+		same = same_text(a->hosts[i], b->hosts[i]);
+	return same;
 }
 
 /* What was settled at the beginning: the books, the detection and the output go on as they are. */
@@ -290,7 +332,8 @@ static bool needs_start(const struct watch *w, const struct watch_settings *to)
 	       !same_detection(&s->monitor.detect, &to->monitor.detect) || s->json != to->json ||
 	       s->for_ns != to->for_ns || s->no_inspect != to->no_inspect ||
 	       s->tracker.table_size != to->tracker.table_size ||
-	       s->tracker.omit != to->tracker.omit || !same_store(s, to);
+	       s->tracker.omit != to->tracker.omit || !same_store(s, to) ||
+	       !same_serving(&s->serving, &to->serving);
 }
 
 /* What may change at any time. */
@@ -328,7 +371,9 @@ static void apply_again(struct watch *w, struct watch_settings *to)
 
 static void reload(struct watch *w)
 {
-	struct watch_settings again = {.line = w->set.line, .config_path = w->set.config_path};
+	struct watch_settings again = {.line = w->set.line,
+				       .listen = w->set.listen,
+				       .config_path = w->set.config_path};
 
 	service_reloading(&w->service);
 	if (!read_config(&w->config, &again)) {
@@ -472,7 +517,8 @@ static bool sleep_until(struct watch *w, const sigset_t *signals, struct timespe
 	return wait_glancing(w, signals, next);
 }
 
-static void wait_for_signals(const struct watch *w, sigset_t *signals)
+/* What asks for something is waited for from now on. */
+static void block_signals(const struct watch *w, sigset_t *signals)
 {
 	sigemptyset(signals);
 	sigaddset(signals, SIGINT);
@@ -485,14 +531,12 @@ static void wait_for_signals(const struct watch *w, sigset_t *signals)
 	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is seen by ferror() */
 }
 
-static int loop(struct watch *w)
+static int loop(struct watch *w, const sigset_t *signals)
 {
 	struct conductor *c = &w->session.conductor;
 	struct timespec next, end;
-	sigset_t signals;
 	int err;
 
-	wait_for_signals(w, &signals);
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	end = next;
 	session_add_ns(&end, w->set.for_ns);
@@ -506,7 +550,7 @@ static int loop(struct watch *w)
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
 			next = end;
-	} while (!err && !ferror(w->render.to) && !sleep_until(w, &signals, &next) &&
+	} while (!err && !ferror(w->render.to) && !sleep_until(w, signals, &next) &&
 		 (!w->set.for_ns || session_ns_until(&end) > 0));
 	service_stopping(&w->service);
 	return err ? err : conductor_look_last(c);
@@ -535,12 +579,20 @@ static int finish(struct watch *w, int err)
 	return status == STATUS_OK && w->recording_failed ? STATUS_CANNOT : status;
 }
 
-static int watch_to_the_end(struct watch *w)
+static int watch_to_the_end(struct watch *w, const sigset_t *signals)
 {
-	int err = loop(w), status = finish(w, err);
+	int err = loop(w, signals), status = finish(w, err);
 
 	keeping_close(&w->keeping, !err);
 	return status;
+}
+
+/* The first lines: nothing but objects on standard output when they are asked for. */
+static void tell_beginning(struct watch *w)
+{
+	if (!w->set.json && !w->set.quiet)
+		render_begin(&w->render, w->session.conductor.last.memory_total);
+	serving_tell(&w->serving, w->set.json ? stderr : stdout);
 }
 
 /* What is recorded holds no diagnosis, so that its replay prints the same. */
@@ -548,7 +600,8 @@ static void diagnose(struct watch *w)
 {
 	if (w->recorder || w->set.no_inspect)
 		return;
-	tee_add(&w->tee, w->set.json ? &json_diagnosis : &text_diagnosis, &w->render);
+	if (!w->set.quiet)
+		tee_add(&w->tee, w->set.json ? &json_diagnosis : &text_diagnosis, &w->render);
 	if (w->keeping.history)
 		tee_add(&w->tee, &json_diagnosis, &w->keeping.render);
 	tee_add(&w->tee, &diagnoser, &w->tee);
@@ -557,11 +610,16 @@ static void diagnose(struct watch *w)
 static int watch_here(struct watch *w, const struct command *self)
 {
 	struct tee_end head;
+	sigset_t signals;
 	int status = session_ground(&w->session, w->set.monitor.track);
 
+	if (!w->set.quiet)
+		tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
+	if (!status)
+		status = serving_start(&w->serving, &w->set.serving, &w->render, w->set.interval_ns,
+				       &w->tee);
 	if (status)
 		return status;
-	tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
 	status = begin_history(w, self);
 	if (status)
 		return status;
@@ -573,10 +631,10 @@ static int watch_here(struct watch *w, const struct command *self)
 		return STATUS_CANNOT;
 	if (w->set.monitor.track == TRACK_AUTO)
 		live_prepare(&w->session.live);
-	if (!w->set.json)
-		render_begin(&w->render, w->session.conductor.last.memory_total);
+	block_signals(w, &signals);
+	tell_beginning(w);
 	begin_recording(w);
-	return watch_to_the_end(w);
+	return watch_to_the_end(w, &signals);
 }
 
 int watch(const struct command *self, struct watch *w)
@@ -589,6 +647,7 @@ int watch(const struct command *self, struct watch *w)
 	w->session.live.config = w->set.tracker;
 	w->session.live.grace_ns = w->set.monitor.grace_ns;
 	status = watch_here(w, self);
+	serving_stop(&w->serving);
 	keeping_close(&w->keeping, false); /* unless it is already */
 	session_close(&w->session);
 	free(w->set.on_verdict);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* Watching, as watch and record do it: their options, the loop and the end. */
+/* Watching, as watch, record and serve do it: their options, the loop and the end. */
 #ifndef PINLEAK_WATCH_H
 #define PINLEAK_WATCH_H
 
@@ -13,6 +13,7 @@
 #include "render/render.h"
 #include "render/tee.h"
 #include "service.h"
+#include "serving.h"
 #include "session.h"
 #include "store/recording.h"
 
@@ -26,9 +27,12 @@ struct watch_settings {
 	bool samples;
 	const char *store; /* see keeping_open() */
 	struct history_limits limits;
-	bool no_inspect;   /* of a driver that is accused */
-	bool journal;	   /* asked for */
-	char **on_verdict; /* the command's words, or NULL */
+	bool no_inspect;    /* of a driver that is accused */
+	bool quiet;	    /* nothing is printed but where it serves */
+	bool journal;	    /* asked for */
+	char **on_verdict;  /* the command's words, or NULL */
+	const char *listen; /* where it serves unless told, or NULL */
+	struct serving_settings serving;
 	bool check_config;
 	const char *config_path;
 	struct options line; /* all of this, to be read again */
@@ -44,16 +48,20 @@ struct watch {
 	struct keeping keeping;
 	struct alerts alerts;
 	struct service service;
+	struct serving serving;
 	struct session session;
 };
 
 extern const struct option_row watch_options[];
 
+/* Where `serve` listens. */
+#define WATCH_LISTEN "127.0.0.1:9729"
+
 /*
  * The settings of the command line, over those of the file that it names. As options_all(): then
- * o->at is the first argument, if there is one.
+ * o->at is the first argument, if there is one. listen: where to serve unless told, or NULL.
  */
-int watch_parse(struct options *o, struct watch *w, bool *done);
+int watch_parse(struct options *o, struct watch *w, const char *listen, bool *done);
 
 /* Watches until the time is over or a signal comes, and frees all of w. The exit status. */
 int watch(const struct command *self, struct watch *w);

@@ -382,33 +382,30 @@ static json_t *balance_object(const struct balance *b)
 	return o;
 }
 
+const struct json_loss json_losses[] = {
+	{"pins_table_full", PL_LOST_PAGES},
+	{"pins_map_busy", PL_LOST_BUSY},
+	{"pins_claims_full", PL_SLOTS_FULL},
+	{"stacks", PL_LOST_STACK},
+	{"stacks_truncated", PL_TRUNC_STACK},
+	{"sites_table_full", PL_LOST_SITES},
+	{"owners_table_full", PL_LOST_OWNERS},
+	{"files_table_full", PL_LOST_FILES},
+	{"calls_table_full", PL_LOST_CALLS},
+	{"releases_untraced", PL_REL_UNTRACED},
+	{"pins_repaired", PL_REPAIRED},
+	{"records_torn", PL_CONTENDED},
+	{"processes_table_full", PL_LOST_TREE},
+	{"wrong_releases_table_full", PL_LOST_WRONGS},
+	{0},
+};
+
 static void fill_loss(json_t *o, const struct report_loss *l)
 {
-	static const struct {
-		const char *name;
-		enum pl_stat stat;
-	} rows[] = {
-		{"pins_table_full", PL_LOST_PAGES},
-		{"pins_map_busy", PL_LOST_BUSY},
-		{"pins_claims_full", PL_SLOTS_FULL},
-		{"stacks", PL_LOST_STACK},
-		{"stacks_truncated", PL_TRUNC_STACK},
-		{"sites_table_full", PL_LOST_SITES},
-		{"owners_table_full", PL_LOST_OWNERS},
-		{"files_table_full", PL_LOST_FILES},
-		{"calls_table_full", PL_LOST_CALLS},
-		{"releases_untraced", PL_REL_UNTRACED},
-		{"pins_repaired", PL_REPAIRED},
-		{"records_torn", PL_CONTENDED},
-		{"processes_table_full", PL_LOST_TREE},
-		{"wrong_releases_table_full", PL_LOST_WRONGS},
-	};
-
 	json_object_set_new(o, "error",
 			    loss_any(l) ? json_error(ERROR_INSUFFICIENT_BUFFER) : json_null());
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		json_object_set_new(o, rows[i].name,
-				    json_integer((json_int_t)l->stats[rows[i].stat]));
+	for (const struct json_loss *row = json_losses; row->name; row++)
+		json_object_set_new(o, row->name, json_integer((json_int_t)l->stats[row->stat]));
 	json_object_set_new(o, "runs_missed", json_integer((json_int_t)l->missed_runs));
 	json_object_set_new(o, "books", balance_object(l->balance));
 }
@@ -443,7 +440,7 @@ static json_t *leaks_array(const struct report_summary *s)
 	return a;
 }
 
-static json_t *cost_object(const struct cost *c)
+json_t *json_cost(const struct cost *c)
 {
 	return json_pack("{s:f, s:I, s:o, s:I}", "cpu_seconds", (double)c->cpu_ms / 1e3,
 			 "memory_bytes", (json_int_t)c->memory, "programs_seconds",
@@ -481,7 +478,7 @@ static void on_summary(void *ctx, const struct report_summary *s)
 	if (s->ledger)
 		json_object_set_new(o, "ledger", ledger_object(s->ledger));
 	json_object_set_new(o, "pressure", pressure_object(&s->pressure));
-	json_object_set_new(o, "cost", cost_object(&s->cost));
+	json_object_set_new(o, "cost", json_cost(&s->cost));
 	json_object_set_new(o, "pinned_at_start", s->pinned ? json_sum(s->pinned) : json_null());
 	loss = s->loss ? json_object() : json_null();
 	if (s->loss)

@@ -22,6 +22,14 @@ json_t *json_error(uint32_t code);
 /* A process that pins. */
 json_t *json_process(const struct snap_owner *o);
 
+/* What may be lost, by its name; one without a name ends them. */
+struct json_loss {
+	const char *name;
+	enum pl_stat stat;
+};
+extern const struct json_loss json_losses[];
+
+json_t *json_cost(const struct cost *c);
 json_t *json_sum(const struct census_sum *s);
 
 #endif
