@@ -142,7 +142,8 @@ interrupt() {
 }
 
 @test "an option without its value is refused" {
-	for option in interval for track level grace settle references detect table-size omit-hook; do
+	for option in interval for track level grace settle references detect table-size listen \
+		token-file allow-host omit-hook; do
 		refused watch "--$option"
 		[[ $stderr == *"--$option needs a value"* ]]
 	done
