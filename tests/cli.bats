@@ -736,7 +736,7 @@ plain() { ! coloured "$1"; }
 	harmless "$BATS_TEST_TMPDIR/out"
 }
 
-@test "at level counters watch needs under 16 MiB and 0.5 % of a processor" {
+@test "at level counters watch needs under 24 MiB, with all libraries, and 0.5 % of a processor" {
 	"$pinleak" watch --samples --for 600s >"$BATS_TEST_TMPDIR/out" 2>/dev/null &
 	background=$!
 	wait_for_line "$BATS_TEST_TMPDIR/out" outstanding
@@ -751,7 +751,7 @@ plain() { ! coloured "$1"; }
 	echo "$used ticks of $(getconf CLK_TCK) a second in 5 s, $peak KiB" >&2
 	[ "$used" -lt 3 ]
 	! ldd "$pinleak" | grep -q libasan || skip "memory is not measured with a sanitizer in it"
-	[ "$peak" -lt 16384 ]
+	[ "$peak" -lt 24576 ]
 }
 
 @test "at level counters nothing is attached to the kernel, and nothing stays" {

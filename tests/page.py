@@ -171,7 +171,7 @@ def test_the_chart_is_drawn_and_goes_on_by_itself():
 
 
 def test_a_verdict_appears_without_a_reload():
-    with page(looks=3) as b:
+    with page(looks=3, interval_ms=2000) as b:  # so that there is time to see the page before
         assert "None so far" in b.evaluate("document.getElementById('incidents').innerText")
         b.evaluate("window.stays = true")
         b.until("document.getElementById('incidents').innerText.includes('leaky')")
