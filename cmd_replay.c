@@ -178,8 +178,8 @@ static int show(struct replay_command *c, const struct command *self)
 	r->real_offset = h->real_offset;
 	units_clean(h->host, sizeof(h->host), r->host, sizeof(r->host));
 	units_clean(h->kernel, sizeof(h->kernel), r->kernel, sizeof(r->kernel));
+	status = begin_history(c, self); /* what is printed is kept already */
 	tee_add(&c->tee, c->json ? &json_reporter : &text_reporter, r);
-	status = begin_history(c, self);
 	if (!status)
 		status = show_all(c);
 	keeping_close(&c->keeping, replay_state(c->replay) == REPLAY_WHOLE);

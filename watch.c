@@ -577,10 +577,10 @@ static int watch_here(struct watch *w, const struct command *self)
 
 	if (status)
 		return status;
-	tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
-	status = begin_history(w, self);
+	status = begin_history(w, self); /* what is printed is kept already */
 	if (status)
 		return status;
+	tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
 	if (w->alerts.journal || w->alerts.courier.command || w->config.path)
 		alerts_add(&w->alerts, &w->render, &w->tee);
 	diagnose(w);
