@@ -107,9 +107,9 @@ static int show(struct replay_command *c, const struct command *self)
 
 	render_here(r, stdout);
 	r->samples = c->samples;
-	tee_add(&c->tee, c->json ? &json_reporter : &text_reporter, r);
 	playback_identify(&c->playback, r);
-	status = begin_history(c, self);
+	status = begin_history(c, self); /* what is printed is kept already */
+	tee_add(&c->tee, c->json ? &json_reporter : &text_reporter, r);
 	if (!status)
 		status = show_all(c);
 	keeping_close(&c->keeping, replay_state(c->playback.replay) == REPLAY_WHOLE);

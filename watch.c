@@ -613,16 +613,15 @@ static int watch_here(struct watch *w, const struct command *self)
 	sigset_t signals;
 	int status = session_ground(&w->session, w->set.monitor.track);
 
-	if (!w->set.quiet)
-		tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
+	if (!status)
+		status = begin_history(w, self); /* what is printed is kept already */
 	if (!status)
 		status = serving_start(&w->serving, &w->set.serving, &w->render, w->set.interval_ns,
 				       &w->tee);
 	if (status)
 		return status;
-	status = begin_history(w, self);
-	if (status)
-		return status;
+	if (!w->set.quiet)
+		tee_add(&w->tee, w->set.json ? &json_reporter : &text_reporter, &w->render);
 	if (w->alerts.journal || w->alerts.courier.command || w->config.path)
 		alerts_add(&w->alerts, &w->render, &w->tee);
 	diagnose(w);

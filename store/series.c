@@ -21,10 +21,15 @@ void series_clear(struct series *s)
 	s->nr = 0;
 }
 
-/* From the end: what is added to has mostly been added to last. */
+/*
+ * From the end: what is added to has mostly been added to last. Not far, so that a long time
+ * without writing costs no more: of two points of the same time the database makes one.
+ */
 static struct series_point *find(struct series *s, int tier, int64_t at, const char *name)
 {
-	for (size_t i = s->nr; i--;) {
+	size_t end = s->nr > SERIES_COARSE ? s->nr - SERIES_COARSE : 0;
+
+	for (size_t i = s->nr; i-- > end;) {
 		struct series_point *p = &s->points[i];
 
 		if (p->at == at && p->tier == tier && !strcmp(p->name, name))
