@@ -492,7 +492,8 @@ const struct command limit_command = {
 	.about = "Counts the pages that one driver (a module) has pinned and not released, from\n"
 		 "now on. Who takes it beyond the limit is told. With --enforce, ioctl(), write()\n"
 		 "and mmap() of its devices fail with ENOMEM while the limit is reached, if calls\n"
-		 "of their kind are seen to pin; close(), munmap() and what releases never do.\n"
+		 "of their kind are seen to pin; close(), munmap() and kinds seen to release\n"
+		 "never do.\n"
 		 "The limit ends with pinleak, however that ends.\n",
 	.options = options,
 	.more = "exit status: 0 the limit held, 1 it was crossed or calls were refused,\n"

@@ -15,6 +15,12 @@
 #include "core/severity.h"
 #include "session.h"
 
+/* While it runs, a reload may take the command away. */
+static const char *name_of(const struct courier *c)
+{
+	return c->command ? c->command[0] : "(there is none any more)";
+}
+
 static void failed(struct courier *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -28,7 +34,7 @@ static void failed(struct courier *c, const char *format, ...)
 	vsnprintf(why, sizeof(why), format, args);
 	va_end(args);
 	fprintf(stderr, "pinleak: --on-verdict %s: %s (%" PRIu64 " of %" PRIu64 " failed)\n",
-		c->command[0], why, c->failed, c->run);
+		name_of(c), why, c->failed, c->run);
 }
 
 /* ---- one command ---------------------------------------------------------------------- */
@@ -113,8 +119,17 @@ static void ended(struct courier *c, int status)
 
 /* ---- all of them ---------------------------------------------------------------------- */
 
+static void drop_waiting(struct courier *c)
+{
+	c->dropped += c->nr_waiting;
+	while (c->nr_waiting)
+		free(c->waiting[--c->nr_waiting]);
+}
+
 static void start_next(struct courier *c)
 {
+	if (!c->command)
+		drop_waiting(c);
 	while (!c->pid && c->nr_waiting) {
 		char *text = c->waiting[0];
 
@@ -153,35 +168,34 @@ static int rank(const json_t *verdict)
 	return SEVERITY_INFO;
 }
 
-/* Is it new, or graver than what was told of the same? */
-static bool is_news(struct courier *c, const json_t *verdict)
+/* What a verdict is about: driver, evidence, pins or plain references. */
+static void subject(const json_t *verdict, char *out, size_t size)
 {
 	const json_t *driver = json_object_get(verdict, "driver");
 	const char *name = json_string_value(json_object_get(driver, "name")),
 		   *kind = json_string_value(json_object_get(driver, "kind")),
 		   *evidence = json_string_value(json_object_get(verdict, "evidence"));
-	const json_t *before;
-	char key[256];
-	bool news;
 
-	snprintf(key, sizeof(key), "%s %s %s %d", kind ? kind : "", name ? name : "",
+	snprintf(out, size, "%s %s %s %d", kind ? kind : "", name ? name : "",
 		 evidence ? evidence : "",
 		 json_integer_value(json_object_get(verdict, "references")) > 0);
-	if (!c->told)
-		c->told = json_object();
-	before = json_object_get(c->told, key);
-	news = !json_is_true(json_object_get(verdict, "update")) || !before ||
+}
+
+/* Is it new, or graver than what was told of the same? */
+static bool is_news(const struct courier *c, const json_t *verdict, const char *key)
+{
+	const json_t *before = json_object_get(c->told, key);
+
+	return !json_is_true(json_object_get(verdict, "update")) || !before ||
 	       rank(verdict) > json_integer_value(before);
-	if (news)
-		json_object_set_new(c->told, key, json_integer(rank(verdict)));
-	return news;
 }
 
 void courier_verdict(struct courier *c, const json_t *verdict)
 {
-	char *text;
+	char key[256], *text;
 
-	if (!c->command || !is_news(c, verdict))
+	subject(verdict, key, sizeof(key));
+	if (!c->command || !is_news(c, verdict, key))
 		return;
 	text = json_dumps(verdict, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	if (!text || c->nr_waiting == COURIER_QUEUE) {
@@ -191,6 +205,9 @@ void courier_verdict(struct courier *c, const json_t *verdict)
 			c->command[0], c->nr_waiting);
 		return;
 	}
+	if (!c->told)
+		c->told = json_object();
+	json_object_set_new(c->told, key, json_integer(rank(verdict)));
 	c->waiting[c->nr_waiting++] = text;
 	start_next(c);
 }
@@ -217,9 +234,7 @@ void courier_end(struct courier *c)
 		waitpid(c->pid, NULL, 0);
 		failed(c, "killed at the end");
 	}
-	c->dropped += c->nr_waiting;
-	while (c->nr_waiting)
-		free(c->waiting[--c->nr_waiting]);
+	drop_waiting(c);
 	if (c->dropped)
 		fprintf(stderr, "pinleak: --on-verdict: %" PRIu64 " verdicts were not delivered\n",
 			c->dropped);

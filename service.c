@@ -52,10 +52,14 @@ void service_alive(struct service *s)
 	s->told_ns = session_now_ns();
 }
 
-void service_reloading(struct service *s)
+void service_reloading(void)
 {
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, session_now_ns() / 1000);
-	s->ready = false;
+}
+
+void service_reloaded(void)
+{
+	sd_notify(0, "READY=1");
 }
 
 void service_stopping(const struct service *s)
@@ -70,7 +74,8 @@ void service_stopping(const struct service *s)
 void service_begin(struct service *s) { s->pause_ns = 0; }
 void service_looked(struct service *s, const struct conductor *c) { s->ready = c; }
 void service_alive(struct service *s) { (void)s; }
-void service_reloading(struct service *s) { s->ready = false; }
+void service_reloading(void) {}
+void service_reloaded(void) {}
 void service_stopping(const struct service *s) { (void)s; }
 /* clang-format on */
 

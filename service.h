@@ -26,8 +26,9 @@ void service_looked(struct service *s, const struct conductor *c);
 /* While nothing is looked at; tells it no more often than needed. */
 void service_alive(struct service *s);
 
-/* The settings are read anew, after which the next look is told as if it were the first. */
-void service_reloading(struct service *s);
+/* The settings are read anew; that has been done, for better or worse. */
+void service_reloading(void);
+void service_reloaded(void);
 
 void service_stopping(const struct service *s);
 

@@ -11,7 +11,6 @@
 #include "core/units.h"
 #include "core/words.h"
 #include "journal.h"
-#include "diagnoser.h"
 #include "render/inspect.h"
 
 #define USUAL_CONFIG "/etc/pinleak.conf"
@@ -314,7 +313,8 @@ static bool same_store(const struct watch_settings *a, const struct watch_settin
 static bool same_serving(const struct serving_settings *a, const struct serving_settings *b)
 {
 	bool same = a->on == b->on && same_text(a->token_file, b->token_file) &&
-		    !memcmp(&a->at, &b->at, sizeof(a->at)) && a->nr_hosts == b->nr_hosts;
+		    same_text(a->token, b->token) && !memcmp(&a->at, &b->at, sizeof(a->at)) &&
+		    a->nr_hosts == b->nr_hosts;
 
 	for (unsigned i = 0; same && i < a->nr_hosts; i++)
 		same = same_text(a->hosts[i], b->hosts[i]);
@@ -375,13 +375,15 @@ static void reload(struct watch *w)
 				       .listen = w->set.listen,
 				       .config_path = w->set.config_path};
 
-	service_reloading(&w->service);
-	if (!read_config(&w->config, &again)) {
+	service_reloading();
+	if (!read_config(&w->config, &again) &&
+	    !serving_check(again.line.command, &again.serving)) {
 		apply_again(w, &again);
-		return;
+	} else {
+		free(again.on_verdict);
+		fprintf(stderr, "pinleak: the settings stay as they were\n");
 	}
-	free(again.on_verdict);
-	fprintf(stderr, "pinleak: the settings stay as they were\n");
+	service_reloaded();
 }
 
 /* ---- what is kept ---------------------------------------------------------------------- */
@@ -531,6 +533,12 @@ static void block_signals(const struct watch *w, sigset_t *signals)
 	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is seen by ferror() */
 }
 
+static void diagnose_accused(struct watch *w)
+{
+	while (diagnoser_next(&w->diagnoser, &w->tee))
+		service_alive(&w->service);
+}
+
 static int loop(struct watch *w, const sigset_t *signals)
 {
 	struct conductor *c = &w->session.conductor;
@@ -546,6 +554,7 @@ static int loop(struct watch *w, const sigset_t *signals)
 		keeping_check(&w->keeping);
 		if (!err)
 			service_looked(&w->service, c);
+		diagnose_accused(w);
 		live_foresee(&w->session.live, monitor_is_stirring(c->monitor));
 		session_add_ns(&next, w->set.interval_ns);
 		if (w->set.for_ns && session_ns_until(&end) < session_ns_until(&next))
@@ -553,7 +562,9 @@ static int loop(struct watch *w, const sigset_t *signals)
 	} while (!err && !ferror(w->render.to) && !sleep_until(w, signals, &next) &&
 		 (!w->set.for_ns || session_ns_until(&end) > 0));
 	service_stopping(&w->service);
-	return err ? err : conductor_look_last(c);
+	err = err ? err : conductor_look_last(c);
+	diagnose_accused(w);
+	return err;
 }
 
 int watch_status(const struct monitor *m)
@@ -569,12 +580,13 @@ static int finish(struct watch *w, int err)
 	int status;
 
 	end_recording(w, err);
+	if (!err)
+		monitor_finish(c->monitor, c->last.now_ns);
+	courier_end(&w->alerts.courier);
 	if (err) {
 		fprintf(stderr, "pinleak: %s\n", live_error(&w->session.live, err));
 		return STATUS_CANNOT;
 	}
-	monitor_finish(c->monitor, c->last.now_ns);
-	courier_end(&w->alerts.courier);
 	status = watch_status(c->monitor);
 	return status == STATUS_OK && w->recording_failed ? STATUS_CANNOT : status;
 }
@@ -604,7 +616,7 @@ static void diagnose(struct watch *w)
 		tee_add(&w->tee, w->set.json ? &json_diagnosis : &text_diagnosis, &w->render);
 	if (w->keeping.history)
 		tee_add(&w->tee, &json_diagnosis, &w->keeping.render);
-	tee_add(&w->tee, &diagnoser, &w->tee);
+	tee_add(&w->tee, &diagnoser_reporter, &w->diagnoser);
 }
 
 static int watch_here(struct watch *w, const struct command *self)

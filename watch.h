@@ -9,6 +9,7 @@
 #include "alerts.h"
 #include "command.h"
 #include "config.h"
+#include "diagnoser.h"
 #include "keeping.h"
 #include "render/render.h"
 #include "render/tee.h"
@@ -45,6 +46,7 @@ struct watch {
 	bool recording_failed;	   /* and it was said so */
 	struct render render;
 	struct tee tee;
+	struct diagnoser diagnoser;
 	struct keeping keeping;
 	struct alerts alerts;
 	struct service service;

@@ -140,6 +140,7 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
+#define PF_EXITING     0x00000004
 #define PF_IO_WORKER   0x00000010 /* include/linux/sched.h */
 #define PF_USER_WORKER 0x00004000 /* since 6.4 */
 #define PF_KTHREAD     0x00200000

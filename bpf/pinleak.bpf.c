@@ -877,13 +877,25 @@ static __noinline int visit_pins(void)
 	return 0;
 }
 
+/*
+ * Does the thread end, or is it the kernel's own? What it had in its registers is the call that it
+ * was in before: what is released now, by closing its files, that call did not release.
+ */
+static __always_inline int is_beyond_calls(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return !!(BPF_CORE_READ(task, flags) &
+		  (PF_EXITING | PF_IO_WORKER | PF_USER_WORKER | PF_KTHREAD));
+}
+
 /* It releases pins, of whichever call; those that it took itself are no release. */
 static __noinline int visit_releases(void)
 {
 	struct pl_visit *v = visit_now();
 	struct pl_habit *habit;
 
-	if (!v || v->pinned || v->released || in_interrupt())
+	if (!v || v->pinned || v->released || in_interrupt() || is_beyond_calls())
 		return 0;
 	habit = habit_of(v);
 	if (!habit)
@@ -1159,11 +1171,13 @@ static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
 		bpf_map_delete_elem(&shares, &folio);
 	page_reset(p);
 	p->dead = 1;
-	p->lock = 0; /* it is dead now; once deleted, its memory may be another folio's */
-	if (bpf_map_delete_elem(map, &folio))
-		p->dead = 0; /* the map is busy: it stays */
-	else
-		__sync_fetch_and_sub(&records.n, 1);
+	if (bpf_map_delete_elem(map, &folio)) { /* the map is busy: it stays */
+		p->dead = 0;
+		page_unlock(p);
+		return;
+	}
+	/* Its memory may be another folio's now, with a lock of its own: this one is not let go. */
+	__sync_fetch_and_sub(&records.n, 1);
 }
 
 /*
@@ -1198,7 +1212,9 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct 
 		return 0;
 	}
 	p = page_create(folio, slot, now);
-	if (p) {
+	if (p) { /* what was read before may lack a pin that was not booked: it is in the base now
+		  */
+		folio_read(folio, r);
 		page_begin(p, pins_before(r, refs), now);
 		return p;
 	}
@@ -1208,6 +1224,7 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct 
 	if (!p->dead && p->folio == folio)
 		return p;
 	page_unlock(p);
+	count(PL_LOST_BUSY, 1);
 	return 0;
 }
 
@@ -2271,7 +2288,7 @@ static __always_inline void page_repair(struct pl_page *p, __u64 folio)
 {
 	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
 		return; /* the next sweep will do */
-	if (p->whole && p->held && !p->torn && !folio_pins(folio)) {
+	if (p->folio == folio && p->whole && p->held && !p->torn && !folio_pins(folio)) {
 		count(PL_REPAIRED, p->held);
 		page_reset(p);
 	}
@@ -2282,20 +2299,18 @@ static __always_inline void page_repair(struct pl_page *p, __u64 folio)
  * The limited driver has no more pins on a folio than the folio has: what is beyond was released
  * and no hook saw it. Under the lock nobody is between, see page_repair().
  */
-static __noinline int quota_check(struct pl_page *p)
+static __noinline int quota_check(struct pl_page *p, __u64 folio)
 {
-	__u64 folio;
 	__u32 *share, pins;
 
-	if (!p)
+	if (!p || __sync_val_compare_and_swap(&p->lock, 0, 1))
 		return 0;
-	folio = p->folio;
 	share = bpf_map_lookup_elem(&shares, &folio);
-	if (!share || !*share || __sync_val_compare_and_swap(&p->lock, 0, 1))
-		return 0;
-	pins = folio_pins(folio);
-	if (*share > pins)
-		quota_take(folio, *share - pins);
+	if (share && *share && p->folio == folio) {
+		pins = folio_pins(folio);
+		if (*share > pins)
+			quota_take(folio, *share - pins);
+	}
 	page_unlock(p);
 	return 0;
 }
@@ -2309,14 +2324,14 @@ static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep
 {
 	page_reread(p, *key);
 	if (limits)
-		quota_check(p);
+		quota_check(p, *key);
 	if (p->whole && p->held && !p->pins && !p->wrong)
 		page_repair(p, *key);
 	if (p->pins || p->wrong || is_fresh(p, sum))
 		return 0;
 	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
-		return 0;     /* somebody is booking a pin */
-	if (is_fresh(p, sum)) /* or has done so since it was read */
+		return 0;			  /* somebody is booking a pin */
+	if (is_fresh(p, sum) || p->folio != *key) /* or has done so since it was read */
 		page_unlock(p);
 	else
 		page_drop(map, *key, p);

@@ -4,12 +4,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "../core/grow.h"
@@ -142,12 +142,12 @@ static void describe(struct inspect_process *p)
 	free(comm);
 }
 
-static const char *node_of(const struct inspect *i, const struct stat *st)
+static const char *node_of(const struct inspect *i, const struct statx *st)
 {
-	bool block = S_ISBLK(st->st_mode);
-	uint32_t rdev = major(st->st_rdev) << 20 | minor(st->st_rdev);
+	bool block = S_ISBLK(st->stx_mode);
+	uint32_t rdev = st->stx_rdev_major << 20 | st->stx_rdev_minor;
 
-	if (!block && !S_ISCHR(st->st_mode))
+	if (!block && !S_ISCHR(st->stx_mode))
 		return NULL;
 	for (size_t n = 0; n < i->nr_devices; n++)
 		if (i->devices[n].rdev[block] == rdev)
@@ -161,7 +161,7 @@ static int look_at_process(struct inspect *i, uint32_t pid, bool *seen)
 	struct inspect_process p = {.pid = pid};
 	char path[64];
 	struct dirent *d;
-	struct stat st;
+	struct statx st;
 	DIR *dir;
 	int err;
 
@@ -169,7 +169,10 @@ static int look_at_process(struct inspect *i, uint32_t pid, bool *seen)
 	dir = opendir(path);
 	*seen = dir || errno != EACCES;
 	while (dir && (d = readdir(dir))) {
-		const char *node = fstatat(dirfd(dir), d->d_name, &st, 0) ? NULL : node_of(i, &st);
+		/* a server that does not answer is not waited for: what is known of a file will do
+		 */
+		bool known = !statx(dirfd(dir), d->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &st);
+		const char *node = known ? node_of(i, &st) : NULL;
 
 		if (node && !p.files++)
 			snprintf(p.node, sizeof(p.node), "%s", node);

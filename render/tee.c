@@ -35,13 +35,11 @@ EACH_END(references)
 EACH_END(limit)
 EACH_END(books)
 
-static void on_diagnosis(void *ctx, const struct inspect *r)
+void tee_diagnosis(const struct tee *t, const struct inspect *i)
 {
-	const struct tee *t = ctx;
-
-	for (size_t i = 0; i < t->nr; i++)
-		if (t->end[i].to->diagnosis)
-			t->end[i].to->diagnosis(t->end[i].ctx, r);
+	for (size_t k = 0; k < t->nr; k++)
+		if (t->end[k].to->diagnosis)
+			t->end[k].to->diagnosis(t->end[k].ctx, i);
 }
 
 const struct reporter tee_reporter = {
@@ -55,5 +53,4 @@ const struct reporter tee_reporter = {
 	.references = on_references,
 	.limit = on_limit,
 	.books = on_books,
-	.diagnosis = on_diagnosis,
 };

@@ -23,6 +23,9 @@ void tee_add(struct tee *t, const struct reporter *to, void *ctx);
 
 extern const struct reporter tee_reporter;
 
+/* What was found of a driver, which no monitor tells. */
+void tee_diagnosis(const struct tee *t, const struct inspect *i);
+
 /* Who is to be told in the place of all: with one end that itself, which may want less. */
 struct tee_end tee_head(struct tee *t);
 

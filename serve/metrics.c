@@ -2,6 +2,7 @@
 #include "metrics.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 #include "../render/json.h"
 
@@ -200,9 +201,26 @@ static void print_cost(const struct page *p, const struct facts *f)
 	count(p, "pinleak_programs_memory_bytes", f->cost.programs_bytes);
 }
 
+static int64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* By the real clock as it is now: it may have been set since the watch began, and this is compared.
+ */
+static double look_time(uint64_t last_ns)
+{
+	int64_t ago = clock_ns(CLOCK_MONOTONIC) - (int64_t)last_ns;
+
+	return (double)(clock_ns(CLOCK_REALTIME) - ago) / 1e9;
+}
+
 static void print_looks(const struct page *p, const struct facts *f)
 {
-	double last = f->last_ns ? (double)((int64_t)f->last_ns + f->real_offset) / 1e9 : 0;
+	double last = f->last_ns ? look_time(f->last_ns) : 0;
 
 	family(p, COUNTER, "pinleak_looks", NULL, "Looks at the counters.");
 	count(p, "pinleak_looks_total", f->looks);

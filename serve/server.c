@@ -144,6 +144,7 @@ static enum MHD_Result send_body(const struct request *q, const char *type, int 
 				 struct body *body)
 {
 	struct server *s = q->server;
+	struct MHD_Response *response;
 	struct pending *p;
 
 	if (!err && !body->data)
@@ -156,9 +157,13 @@ static enum MHD_Result send_body(const struct request *q, const char *type, int 
 	}
 	*p = (struct pending){s, *body};
 	__atomic_add_fetch(&s->pending, body->size, __ATOMIC_RELAXED);
-	return send_response(q, MHD_HTTP_OK, type,
-			     MHD_create_response_from_buffer_with_free_callback_cls(
-				     body->size, body->data, free_pending, p));
+	response = MHD_create_response_from_buffer_with_free_callback_cls(body->size, body->data,
+									  free_pending, p);
+	if (!response) {
+		free_pending(p);
+		return MHD_NO;
+	}
+	return send_response(q, MHD_HTTP_OK, type, response);
 }
 
 /* ---- routes --------------------------------------------------------------------------- */

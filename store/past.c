@@ -124,6 +124,16 @@ struct span {
 	int64_t step;
 };
 
+#define LAST_MS INT64_C(253402300799000) /* of the year 9999 */
+
+/* A file from elsewhere may tell any time. */
+static int64_t within_time(int64_t ms)
+{
+	if (ms < 0)
+		return 0;
+	return ms < LAST_MS ? ms : LAST_MS;
+}
+
 /* The finest tier that reaches back to the beginning, in steps that there are not too many of. */
 static int find_span(sqlite3 *sql, int64_t since, struct span *out)
 {
@@ -133,7 +143,10 @@ static int find_span(sqlite3 *sql, int64_t since, struct span *out)
 
 	if (!err)
 		err = number(sql, "SELECT max(ended) FROM run WHERE ended >= ?", since, &s.to);
-	s.from = since > first ? since : first;
+	s.from = within_time(since > first ? since : first);
+	s.to = within_time(s.to);
+	if (s.to < s.from)
+		s.to = s.from;
 	for (int tier = SERIES_TIERS - 1; !err && tier >= 0; tier--) {
 		err = number(sql, "SELECT min(at) FROM machine_point WHERE tier = ?", tier,
 			     &reaches);

@@ -482,15 +482,19 @@ async function follow() {
 	const r = await read("/api/v1/events", state.lastEvent ? { "Last-Event-ID": state.lastEvent } : {});
 	const reader = r.body.getReader(), decoder = new TextDecoder();
 	let text = "";
-	await fetchAll();
-	say("live");
-	for (;;) {
-		const { done, value } = await reader.read();
-		if (done) return;
-		text += decoder.decode(value, { stream: true });
-		const blocks = text.split("\n\n");
-		text = blocks.pop();
-		blocks.forEach(takeEvent);
+	try {
+		await fetchAll();
+		say("live");
+		for (;;) {
+			const { done, value } = await reader.read();
+			if (done) return;
+			text += decoder.decode(value, { stream: true });
+			const blocks = text.split("\n\n");
+			text = blocks.pop();
+			blocks.forEach(takeEvent);
+		}
+	} finally {
+		reader.cancel().catch(() => {}); // or it would go on to take one of the few places
 	}
 }
 

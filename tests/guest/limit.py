@@ -16,7 +16,7 @@ import termios
 import time
 
 from harness import (LIMIT, PINLEAK, Watch, child, done, leaked, load, outstanding, read, run, sh,
-                     tests_of, until_outstanding, write)
+                     spawn, tests_of, until_outstanding, write)
 from memory import (ASYNC, HOLD, KEEP_ONE, PAGE, UNREGISTER, USE, WORK, Device, check, leaky_ioctl,
                     libc, small)
 
@@ -166,6 +166,38 @@ def test_a_call_of_each_kind_may_overshoot_and_none_after_it():
         w.stop()
         assert w.summary["pins"] == 300 and w.summary["refused"] == 3, w.summary
         assert w.summary["taken"] == 4 * 300 + 50 + 300, w.summary
+
+
+PIN_FOR_EVER = """
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+int main(int argc, char **argv)
+{
+	static char memory[400000] __attribute__((aligned(4096))) = {1};
+	unsigned long long request[3] = {(unsigned long long)memory, 80, 0};
+	int fd = open("/dev/leaky", O_RDWR);
+
+	for (;;) /* nearly always in a call that is refused */
+		ioctl(fd, %#xU, request);
+}
+"""
+
+
+def test_who_is_killed_in_the_middle_of_a_call_has_not_released_by_it():
+    program = "/tmp/pin-for-ever"
+    sh(f"cc -O2 -x c -o {program} - <<'END'\n{PIN_FOR_EVER % leaky_ioctl(HOLD)}END")
+    with Device() as device, Limit("--pages", 100, "--enforce", "--by", ways()[0]) as w:
+        w.enforced()
+        for _ in range(10):
+            p = spawn([program])
+            w.crossing(refused=True)
+            time.sleep(0.2)
+            p.kill()
+            p.wait()
+        until(lambda: pins(device, HOLD, 100), "what they held has gone")
+        assert not pins(device, HOLD, 1), "the killed have shown that this call releases"
+        w.stop()
 
 
 def test_what_is_released_makes_room_whoever_releases_it_and_releases_are_never_refused():

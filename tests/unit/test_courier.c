@@ -185,6 +185,41 @@ static void failures_are_counted(void **state)
 	courier_end(c);
 }
 
+static void a_command_that_is_taken_away_ends_and_what_waited_is_counted(void **state)
+{
+	static const char *const fails[] = {"sh", "-c", "sleep 0.2; false", NULL};
+	struct courier *c = *state;
+
+	c->command = (char *const *)fails;
+	deliver(c, "first", "warning", false);
+	deliver(c, "second", "warning", false);
+	c->command = NULL; /* as a reload may do */
+	await_end(c);
+	assert_true(c->run == 1 && c->failed == 1 && c->dropped == 1);
+	deliver(c, "third", "warning", false);
+	assert_true(!c->pid && !c->nr_waiting);
+	courier_end(c);
+}
+
+static void what_was_dropped_is_news_the_next_time(void **state)
+{
+	static const char *const words[] = {"sleep", "60", NULL};
+	struct courier *c = *state;
+
+	c->command = (char *const *)words;
+	for (int i = 0; i <= COURIER_QUEUE; i++)
+		deliver(c, "other", "warning", false);
+	deliver(c, "leaky", "warning", false);
+	assert_int_equal(c->dropped, 1);
+	free(c->waiting[--c->nr_waiting]);
+	deliver(c, "leaky", "warning", true);
+	assert_int_equal(c->nr_waiting, COURIER_QUEUE);
+	deliver(c, "leaky", "warning", true);
+	assert_int_equal(c->dropped, 1);
+	raise(SIGTERM);
+	courier_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +231,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_takes_too_long_is_killed_with_its_children,
 						begin, end),
 		cmocka_unit_test_setup_teardown(failures_are_counted, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_command_that_is_taken_away_ends_and_what_waited_is_counted, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_dropped_is_news_the_next_time, begin, end),
 	};
 	sigset_t waited;
 
