@@ -11,7 +11,7 @@ import os
 import time
 
 from harness import (PINLEAK, Skip, Watch, assert_balanced, child, done, drive, leak_until, leaked,
-                     load, outstanding, read, run, sh, tests_of, until_outstanding)
+                     load, outstanding, read, run, sh, tests_of, until_outstanding, write)
 
 
 def wrong(module="leaky"):
