@@ -69,7 +69,7 @@ static bool frame_comment(struct reader *r, const char *text)
  */
 static bool frame_gap(struct reader *r, uint64_t missed)
 {
-	char *json = api_gap(r->all->state, missed), *frame;
+	char *json = api_gap(r->all->state, missed), *frame = NULL;
 	int size = json ? asprintf(&frame, "data: %s\n\n", json) : -1;
 
 	free(json);
