@@ -177,7 +177,8 @@ static void failures_are_counted(void **state)
 
 	c->command = (char *const *)none;
 	deliver(c, "a", "warning", false);
-	await_end(c); /* it begins, and fails then, where posix_spawn() cannot tell: under valgrind */
+	await_end(
+		c); /* it begins, and fails then, where posix_spawn() cannot tell: under valgrind */
 	assert_true(c->run == 1 && c->failed == 1);
 	c->command = (char *const *)fails;
 	deliver(c, "b", "warning", false);
