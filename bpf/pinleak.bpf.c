@@ -106,6 +106,7 @@ struct call {
 	__u32 in_api;
 	__u32 in_syscall;
 	__u32 limited; /* the API call is one of the limited driver */
+	__u32 deep;    /* it began at level deep: the acquire hooks book all of its pins */
 };
 
 /*
@@ -1700,20 +1701,38 @@ static __always_inline __s64 api_result(void *ctx, __u32 slot)
 	return succeeded(ctx, slot) ? refs_of(ctx, slot) : 0;
 }
 
+/*
+ * Of so many pins that an API call hands out, those that are booked one by one: -1 when it began
+ * before level deep did, and the acquire hooks left it to its end. Zero pages are no pins.
+ */
+static __always_inline __s64 pins_booked(__s64 n)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct call *c;
+
+	if (is_own())
+		return n;
+	if (!deep)
+		return -1;
+	c = bpf_map_lookup_elem(&calls, &tid);
+	if (!c || !c->in_api || !c->deep)
+		return -1;
+	return c->net > 0 && c->net < n ? c->net : n;
+}
+
 static __always_inline int api_exit(void *ctx, __u32 slot)
 {
-	__s64 n = api_result(ctx, slot);
+	__s64 n = api_result(ctx, slot), booked = pins_booked(n);
 
 	count(PL_API_CALLS, 1);
-	if (deep || is_own()) {
-		api_deep(n);
-		if (n > 0)
-			count(PL_SEEN_API, n);
-	} else if (n > 0 && hooks[slot].success == PL_RET_COUNT) {
+	if (n > 0 && booked >= 0)
+		count(PL_SEEN_API, booked);
+	else if (n > 0 && hooks[slot].success == PL_RET_COUNT)
 		api_light(ctx, slot, n);
-	} else if (n > 0) {
+	else if (n > 0)
 		api_light_folio(ctx, slot, n);
-	}
+	if (deep || is_own())
+		api_deep(n);
 	return 0;
 }
 
@@ -1739,6 +1758,7 @@ static __always_inline struct call *call_enter(__u64 owner, __u32 syscall)
 		c->id++;
 	c->owner = owner;
 	c->net = 0;
+	c->deep = deep;
 	c->in_api = 1;
 	return c;
 }
@@ -1826,13 +1846,13 @@ int api_probe_exit(struct pt_regs *regs)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct call *c = bpf_map_lookup_elem(&calls, &tid);
-	__s64 n = (__s32)register_result(regs);
+	__s64 n = (__s32)register_result(regs), booked = pins_booked(n);
 
 	count(PL_API_CALLS, 1);
 	if (!c)
 		return 0;
-	if ((deep || is_own()) && n > 0)
-		count(PL_SEEN_API, n);
+	if (n > 0 && booked >= 0)
+		count(PL_SEEN_API, booked);
 	else if (n > 0)
 		api_probe_light(c, n);
 	api_deep(n);
@@ -1874,6 +1894,8 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 		c->net += refs;
 	if (!deep || is_own() || (!array && !is_chosen(folio)))
 		return 0;
+	if (c && c->in_api && !c->deep)
+		return 0; /* it began before: its end books them all */
 	if (c && c->in_api) {
 		owner = c->owner;
 		call = c->id;

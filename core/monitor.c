@@ -794,6 +794,18 @@ static bool is_running_out(struct monitor *m)
 	return (taken < less ? taken : less) * HURRY_S > (double)now->memory_available * seconds;
 }
 
+/*
+ * A call counts when it ends, so one that was under way at the last look of level light seemed
+ * unseen. What really was, no later look can show less of.
+ */
+static void settle_unseen(struct monitor *m)
+{
+	uint64_t now = m->balance.unseen_calls > 0 ? (uint64_t)m->balance.unseen_calls : 0;
+
+	if (m->level == LEVEL_DEEP && now < m->unseen_before)
+		m->unseen_before = now;
+}
+
 static void tell_books(const struct monitor *m)
 {
 	struct report_loss loss = {.now_ns = m->last.now_ns,
@@ -824,6 +836,7 @@ static int track(struct monitor *m, const struct snapshot *books, const struct b
 	m->books_open = true;
 	align(m, books);
 	m->balance = *balance;
+	settle_unseen(m);
 	m->sample_rate = books->sample_rate;
 	memcpy(m->stats, books->stats, sizeof(m->stats));
 	m->missed_runs = books->missed_runs;

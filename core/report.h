@@ -48,6 +48,8 @@ struct balance {
 	int64_t seen_released;	 /* deep only */
 	int64_t unseen;		 /* acquired, beyond what reading one after the other explains */
 	int64_t unseen_released; /* the same of released; deep only */
+	int64_t unseen_calls;	 /* acquired since the light level began, beyond the calls' pins;
+				    grows at level deep, which sees more than calls */
 	int64_t uncounted;	 /* pins the kernel counts at their release only; deep only */
 	bool exact;		 /* deep: the hooks see each pin; light: each call */
 };

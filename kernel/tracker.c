@@ -21,6 +21,12 @@
 #define PROCESSES 65536	 /* of a tree that is followed: 5 MiB of kernel memory */
 #define SHOTS	  5	 /* tries of a calibration on a busy machine */
 
+/* The counters, and what the hooks had seen just before they were read and just after. */
+struct base {
+	struct sample counters;
+	uint64_t low[PL_STATS], high[PL_STATS];
+};
+
 struct tracker {
 	struct tracker_config config;
 	struct plan plan;
@@ -29,9 +35,8 @@ struct tracker {
 	enum level level;
 	uint64_t spent_ns;  /* the programs ran, before they were unloaded last */
 	uint64_t map_bytes; /* their maps took, when they were loaded last */
-	/* the counters when the balance began, and what the hooks had seen before and after that */
-	struct sample base;
-	uint64_t base_low[PL_STATS], base_high[PL_STATS];
+	struct base base;   /* when the balance began */
+	struct base light;  /* when the light level did; zeros: it did not */
 };
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -128,6 +133,7 @@ static void switch_off(struct tracker *t)
 		t->spent_ns += programs_runs(&t->programs).ns;
 	programs_unload(&t->programs);
 	books_reset(&t->books);
+	t->light = (struct base){0};
 	t->level = LEVEL_COUNTERS;
 }
 
@@ -203,18 +209,27 @@ int tracker_set_level(struct tracker *t, enum level level)
 
 /* ---- the balance ---------------------------------------------------------------------- */
 
-int tracker_rebalance(struct tracker *t, struct vmstat *v)
+static int read_base(struct tracker *t, struct vmstat *v, struct base *out)
 {
-	int err = programs_stats(&t->programs, t->base_low);
+	int err = programs_stats(&t->programs, out->low);
 
 	if (!err)
-		err = vmstat_read(v, true, &t->base);
-	return err ? err : programs_stats(&t->programs, t->base_high);
+		err = vmstat_read(v, true, &out->counters);
+	return err ? err : programs_stats(&t->programs, out->high);
+}
+
+int tracker_rebalance(struct tracker *t, struct vmstat *v)
+{
+	int err = read_base(t, v, &t->base);
+
+	if (!err && t->level == LEVEL_LIGHT)
+		t->light = t->base;
+	return err;
 }
 
 const struct sample *tracker_base(const struct tracker *t)
 {
-	return &t->base;
+	return &t->base.counters;
 }
 
 /* What the counters say beyond what the hooks saw, allowing for the time reading takes. */
@@ -225,35 +240,37 @@ static int64_t beyond(int64_t counted, int64_t least, int64_t most)
 	return counted < least ? counted - least : 0;
 }
 
+/* Of a kind of pins, what the counters say beyond what the hooks have seen since a base. */
+static int64_t beyond_hooks(const struct base *since, const struct base *now, int64_t counted,
+			    enum pl_stat seen)
+{
+	return beyond(counted, (int64_t)(now->low[seen] - since->high[seen]),
+		      (int64_t)(now->high[seen] - since->low[seen]));
+}
+
 int tracker_balance(struct tracker *t, struct vmstat *v, struct sample *sample, struct balance *out)
 {
-	enum pl_stat acquired = t->level == LEVEL_DEEP ? PL_SEEN_ACQUIRED : PL_SEEN_API;
-	uint64_t low[PL_STATS], high[PL_STATS];
-	int err = programs_stats(&t->programs, low);
+	bool deep = t->level == LEVEL_DEEP;
+	enum pl_stat acquired = deep ? PL_SEEN_ACQUIRED : PL_SEEN_API;
+	const struct base *base = &t->base, *light = t->light.counters.now_ns ? &t->light : base;
+	struct base now;
+	int err = read_base(t, v, &now);
 
-	if (!err)
-		err = vmstat_read(v, true, sample);
-	if (!err)
-		err = programs_stats(&t->programs, high);
 	if (err)
 		return err;
-	out->exact = t->level == LEVEL_DEEP;
-	out->counted_acquired = sample->acquired - t->base.acquired;
-	out->counted_released = sample->released - t->base.released;
-	out->seen_acquired = (int64_t)(high[acquired] - t->base_high[acquired]);
-	out->seen_released = (int64_t)(high[PL_SEEN_RELEASED] - t->base_high[PL_SEEN_RELEASED]);
-	out->unseen =
-		beyond(out->counted_acquired, (int64_t)(low[acquired] - t->base_high[acquired]),
-		       (int64_t)(high[acquired] - t->base_low[acquired]));
+	*sample = now.counters;
+	out->exact = deep;
+	out->counted_acquired = sample->acquired - base->counters.acquired;
+	out->counted_released = sample->released - base->counters.released;
+	out->seen_acquired = (int64_t)(now.high[acquired] - base->high[acquired]);
+	out->seen_released = (int64_t)(now.high[PL_SEEN_RELEASED] - base->high[PL_SEEN_RELEASED]);
+	out->unseen = beyond_hooks(base, &now, out->counted_acquired, acquired);
+	out->unseen_calls =
+		beyond_hooks(light, &now, sample->acquired - light->counters.acquired, PL_SEEN_API);
 	out->uncounted =
-		out->exact ? (int64_t)(high[PL_SEEN_UNCOUNTED] - t->base_high[PL_SEEN_UNCOUNTED])
-			   : 0;
+		deep ? (int64_t)(now.high[PL_SEEN_UNCOUNTED] - base->high[PL_SEEN_UNCOUNTED]) : 0;
 	out->unseen_released =
-		out->exact
-			? beyond(out->counted_released,
-				 (int64_t)(low[PL_SEEN_RELEASED] - t->base_high[PL_SEEN_RELEASED]),
-				 (int64_t)(high[PL_SEEN_RELEASED] - t->base_low[PL_SEEN_RELEASED]))
-			: 0;
+		deep ? beyond_hooks(base, &now, out->counted_released, PL_SEEN_RELEASED) : 0;
 	return 0;
 }
 

@@ -164,6 +164,7 @@ void machine_track(struct machine *m, enum level level)
 		for (uint32_t i = 0; i < m->plan.nr_sites; i++)
 			site_track(&m->site[i], level != LEVEL_COUNTERS);
 	}
+	m->lost_light = m->level == LEVEL_LIGHT && level == LEVEL_DEEP ? m->lost : 0;
 	m->level = level;
 	m->level_ns = m->now_ns;
 	m->base_acquired = m->acquired;

@@ -63,7 +63,8 @@ struct machine {
 	uint64_t level_ns;		      /* when the level did */
 	int64_t base_acquired, base_released; /* when the level began */
 	double lost_rest;
-	int64_t lost; /* acquisitions that no hook saw, since the level began */
+	int64_t lost;	    /* acquisitions that no hook saw, since the level began */
+	int64_t lost_light; /* and at level light before it */
 	struct records records;
 };
 

@@ -328,5 +328,6 @@ void records_balance(const struct machine *m, struct balance *out)
 				.seen_acquired = acquired - m->lost,
 				.seen_released = deep ? released : 0,
 				.unseen = m->lost,
+				.unseen_calls = m->lost_light + m->lost,
 				.exact = deep};
 }

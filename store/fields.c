@@ -245,6 +245,7 @@ static const struct field look_fields[] = {
 	PINS(struct source_look, balance.seen_released),
 	PINS(struct source_look, balance.unseen),
 	PINS(struct source_look, balance.unseen_released),
+	PINS(struct source_look, balance.unseen_calls),
 	PINS(struct source_look, balance.uncounted),
 	BOOL(struct source_look, balance.exact),
 };

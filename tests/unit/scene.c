@@ -201,7 +201,7 @@ void finish(struct scene *s)
 void go_deep(struct scene *s, int64_t unseen)
 {
 	begin_tracking(s);
-	s->balance.unseen = unseen;
+	s->balance.unseen = s->balance.unseen_calls = unseen;
 	run(s, 3);
 	assert_int_equal(s->level, LEVEL_DEEP);
 	s->balance.unseen = 0;

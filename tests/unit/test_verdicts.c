@@ -213,6 +213,22 @@ static void test_what_the_light_level_did_not_see_says_nothing_of_newer_folios(v
 	assert_int_equal(s->r.verdict.level, LEVEL_DEEP);
 }
 
+static void test_what_was_under_way_when_the_deep_level_began_holds_nothing_back(void **state)
+{
+	struct scene *s = *state;
+
+	go_deep(s, 100);
+	pin(s, s->owner, 60)->first_ns = s->sample.now_ns - 1;
+	s->balance.unseen_calls = 60;
+	run(s, 5);
+	assert_int_equal(s->r.verdicts, 0);
+	s->balance.unseen_calls = 59;
+	run(s, 1);
+	s->balance.unseen_calls = 1000; /* the deep level sees what calls do not explain */
+	run(s, 5);
+	assert_int_equal(s->r.verdicts, 1);
+}
+
 static void test_what_deep_did_not_see_holds_newer_folios_back_too(void **state)
 {
 	struct scene *s = *state;
@@ -599,6 +615,7 @@ int main(void)
 		SCENE(test_more_seen_than_counted_holds_nothing_back),
 		SCENE(test_what_the_light_level_did_not_see_holds_back_deeps_verdict),
 		SCENE(test_what_the_light_level_did_not_see_says_nothing_of_newer_folios),
+		SCENE(test_what_was_under_way_when_the_deep_level_began_holds_nothing_back),
 		SCENE(test_what_deep_did_not_see_holds_newer_folios_back_too),
 		SCENE(test_a_new_tracking_forgets_what_the_one_before_did_not_see),
 		SCENE(test_a_verdict_says_how_many_held_pins_no_record_explains),
