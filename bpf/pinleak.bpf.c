@@ -1702,35 +1702,46 @@ static __always_inline __s64 api_result(void *ctx, __u32 slot)
 }
 
 /*
- * Of so many pins that an API call hands out, those that are booked one by one: -1 when it began
- * before level deep did, and the acquire hooks left it to its end. Zero pages are no pins.
+ * The API call that ends, if its pins were booked one by one. It may have begun before level deep
+ * did: then the acquire hooks have left it to its end.
  */
-static __always_inline __s64 pins_booked(__s64 n)
+static __always_inline struct call *call_booked(void)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
-	struct call *c;
+	struct call *c = deep ? bpf_map_lookup_elem(&calls, &tid) : 0;
+
+	return c && c->in_api && c->deep ? c : 0;
+}
+
+/*
+ * Counts n pins that a call has handed out, and no zero pages among them. True when they need not
+ * be booked. Nothing here is a copy of n: before Linux 6.5 the verifier takes what it knows of one
+ * copy for true of the other on every path, and drops the rest of the program.
+ */
+static __always_inline int is_booked(__s64 n)
+{
+	struct call *c = call_booked();
 
 	if (is_own())
-		return n;
-	if (!deep)
-		return -1;
-	c = bpf_map_lookup_elem(&calls, &tid);
-	if (!c || !c->in_api || !c->deep)
-		return -1;
-	return c->net > 0 && c->net < n ? c->net : n;
+		count(PL_SEEN_API, n);
+	else if (c)
+		count(PL_SEEN_API, c->net > 0 && c->net < n ? c->net : n);
+	else
+		return 0;
+	return 1;
 }
 
 static __always_inline int api_exit(void *ctx, __u32 slot)
 {
-	__s64 n = api_result(ctx, slot), booked = pins_booked(n);
+	__s64 n = api_result(ctx, slot);
 
 	count(PL_API_CALLS, 1);
-	if (n > 0 && booked >= 0)
-		count(PL_SEEN_API, booked);
-	else if (n > 0 && hooks[slot].success == PL_RET_COUNT)
-		api_light(ctx, slot, n);
-	else if (n > 0)
-		api_light_folio(ctx, slot, n);
+	if (n > 0 && !is_booked(n)) {
+		if (hooks[slot].success == PL_RET_COUNT)
+			api_light(ctx, slot, n);
+		else
+			api_light_folio(ctx, slot, n);
+	}
 	if (deep || is_own())
 		api_deep(n);
 	return 0;
@@ -1846,14 +1857,12 @@ int api_probe_exit(struct pt_regs *regs)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct call *c = bpf_map_lookup_elem(&calls, &tid);
-	__s64 n = (__s32)register_result(regs), booked = pins_booked(n);
+	__s64 n = (__s32)register_result(regs);
 
 	count(PL_API_CALLS, 1);
 	if (!c)
 		return 0;
-	if (n > 0 && booked >= 0)
-		count(PL_SEEN_API, booked);
-	else if (n > 0)
+	if (n > 0 && !is_booked(n))
 		api_probe_light(c, n);
 	api_deep(n);
 	return 0;
