@@ -32,8 +32,12 @@ def run_one(test, after):
 def run(tests, names=(), after=lambda: None):
     """
     Runs the tests that have one of these names, which may be patterns; all, if there are none.
-    after() is called after each. The exit status: 1 when one has failed.
+    after() is called after each. The exit status: 1 when one has failed, or a name is no test's.
     """
+    for name in names:
+        if not fnmatch.filter([t.__name__ for t in tests], name):
+            print(f"Bail out! There is no test {name}")
+            return 1
     chosen = [t for t in tests if any(fnmatch.fnmatch(t.__name__, name) for name in names or ["*"])]
     failed = 0
     print(f"1..{len(chosen)}", flush=True)
