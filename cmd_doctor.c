@@ -15,6 +15,7 @@
 #include "kernel/plan.h"
 #include "kernel/tracker.h"
 #include "render/render.h"
+#include "session.h"
 
 enum { OPT_BTF, OPT_JSON, OPT_OMIT_HOOK };
 
@@ -24,8 +25,7 @@ static const struct option_row options[] = {
 		     "/sys/kernel/btf/vmlinux, or a vmlinux with BTF)",
 		     NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object", NULL},
-	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
-			   "leave a hook out, to see that the audit notices", NULL},
+	[OPT_OMIT_HOOK] = {SESSION_OMIT_HOOK},
 	{0},
 };
 

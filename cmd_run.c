@@ -55,12 +55,8 @@ static const struct option_row options[] = {
 	[OPT_OUTPUT] = {"output", "FILE", "report there instead of standard error", NULL},
 	[OPT_JUNIT] = {"junit", "FILE", "also write JUnit's XML there", NULL},
 	[OPT_QUIET] = {"quiet", NULL, "say nothing unless a driver leaks", NULL},
-	[OPT_TABLE_SIZE] = {"table-size", "N",
-			    "folios to keep records of [by memory: 65,536\n"
-			    "to 131,072], 300 bytes each",
-			    NULL},
-	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
-			   "leave a hook out, to see that the audit notices", NULL},
+	[OPT_TABLE_SIZE] = {SESSION_TABLE_SIZE},
+	[OPT_OMIT_HOOK] = {SESSION_OMIT_HOOK},
 	{0},
 };
 
@@ -108,12 +104,8 @@ static int set_allowance(const struct command *self, const struct option_row *ro
 static int set_level(const struct command *self, const struct option_row *row, const char *value,
 		     struct settings *s)
 {
-	unsigned choice = 0;
-	int status = option_choice(self, row, value, &choice);
-
-	s->monitor.lowest = LEVEL_LIGHT + choice;
 	s->level_given = true;
-	return status;
+	return session_set_level(self, row, value, &s->monitor);
 }
 
 static int set_option(const struct command *self, int option, const char *value, void *ctx)
@@ -121,8 +113,6 @@ static int set_option(const struct command *self, int option, const char *value,
 	struct run *r = ctx;
 	const struct option_row *row = &options[option];
 	struct settings *s = &r->set;
-	uint64_t n = 0;
-	int status;
 
 	switch (option) {
 	case OPT_GRACE:
@@ -149,14 +139,9 @@ static int set_option(const struct command *self, int option, const char *value,
 		s->quiet = true;
 		return STATUS_OK;
 	case OPT_TABLE_SIZE:
-		status = option_number(self, row, value, 16, 1 << 26, &n);
-		r->session.live.config.table_size = (uint32_t)n;
-		return status;
+		return session_set_table_size(self, row, value, &r->session.live.config);
 	default:
-		if (!plan_knows(value))
-			return option_bad(self, row, value, "a function that doctor lists");
-		r->session.live.config.omit = value;
-		return STATUS_OK;
+		return session_set_omit(self, row, value, &r->session.live.config);
 	}
 }
 

@@ -37,24 +37,14 @@ static const struct option_row options[] = {
 	[OPT_NO_COLOR] = {"no-color", NULL, "text only; as NO_COLOR in the environment", NULL},
 	[OPT_REPLAY] = {"replay", "FILE", "show a recording instead of this machine", NULL},
 	[OPT_SPEED] = {"speed", "N", "so many times as fast as it was recorded [1]", NULL},
-	[OPT_INTERVAL] = {"interval", "TIME", "between two looks at the counters [1s]", NULL},
+	[OPT_INTERVAL] = {SESSION_INTERVAL},
 	[OPT_TRACK] = {"track", "WHEN",
 		       "always: from the beginning [always]\n"
 		       "auto: when pins do not come back; never: counters",
 		       "auto always never"},
-	[OPT_LEVEL] = {"level", "LEVEL",
-		       "level that tracking begins with [light]\n"
-		       "light: a hook a call; deep: a hook a pin",
-		       "light deep"},
-	[OPT_GRACE] = {"grace", "TIME",
-		       "how long a driver may take to release after its\n"
-		       "file was closed and its process ended [30s; 75s\n"
-		       "for one or two processes, 4s for many]",
-		       NULL},
-	[OPT_TABLE_SIZE] = {"table-size", "N",
-			    "folios to keep records of [by memory: 65,536\n"
-			    "to 131,072], 300 bytes each",
-			    NULL},
+	[OPT_LEVEL] = {SESSION_LEVEL},
+	[OPT_GRACE] = {SESSION_GRACE},
+	[OPT_TABLE_SIZE] = {SESSION_TABLE_SIZE},
 	{0},
 };
 
@@ -79,29 +69,19 @@ static int set_live(const struct command *self, int option, const char *value,
 		    struct top_command *c)
 {
 	const struct option_row *row = &options[option];
-	unsigned choice = 0;
-	uint64_t n = 0;
-	int status;
 
 	c->live = row->name;
 	switch (option) {
 	case OPT_INTERVAL:
-		return option_duration(self, row, value, 10000000, &c->top.interval_ns);
+		return session_set_interval(self, row, value, &c->top.interval_ns);
 	case OPT_TRACK:
-		status = option_choice(self, row, value, &choice);
-		c->monitor.track = choice;
-		return status;
+		return session_set_track(self, row, value, &c->monitor);
 	case OPT_LEVEL:
-		status = option_choice(self, row, value, &choice);
-		c->monitor.lowest = LEVEL_LIGHT + choice;
-		return status;
+		return session_set_level(self, row, value, &c->monitor);
 	case OPT_GRACE:
-		c->monitor.few_ns = c->monitor.many_ns = 0; /* this, and for all the same */
-		return option_duration(self, row, value, 0, &c->monitor.grace_ns);
+		return session_set_grace(self, row, value, &c->monitor);
 	default:
-		status = option_number(self, row, value, 16, 1 << 26, &n);
-		c->session.live.config.table_size = (uint32_t)n;
-		return status;
+		return session_set_table_size(self, row, value, &c->session.live.config);
 	}
 }
 

@@ -37,6 +37,15 @@ static void help(FILE *to)
 		    "start with:  sudo pinleak watch\n");
 }
 
+static int version(int argc, char **argv)
+{
+	if (argc > 2)
+		return usage_error(NULL, ERROR_INVALID_PARAMETER, "%s: --version stands alone",
+				   argv[2]);
+	printf("pinleak %s\n", PINLEAK_VERSION);
+	return STATUS_OK;
+}
+
 static int run(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -47,10 +56,8 @@ static int run(int argc, char **argv)
 		help(stdout);
 		return STATUS_OK;
 	}
-	if (!strcmp(argv[1], "--version")) {
-		printf("pinleak %s\n", PINLEAK_VERSION);
-		return STATUS_OK;
-	}
+	if (!strcmp(argv[1], "--version"))
+		return version(argc, argv);
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (!strcmp(argv[1], all[i]->name))
 			return all[i]->run(all[i], argc - 1, argv + 1);

@@ -5,8 +5,63 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command.h"
 #include "render/render.h"
+
+/* ---- options -------------------------------------------------------------------------- */
+
+int session_set_interval(const struct command *c, const struct option_row *row, const char *value,
+			 uint64_t *ns)
+{
+	return option_duration(c, row, value, 10000000, ns);
+}
+
+int session_set_track(const struct command *c, const struct option_row *row, const char *value,
+		      struct monitor_config *to)
+{
+	unsigned choice = 0;
+	int status = option_choice(c, row, value, &choice);
+
+	to->track = choice;
+	return status;
+}
+
+int session_set_level(const struct command *c, const struct option_row *row, const char *value,
+		      struct monitor_config *to)
+{
+	unsigned choice = 0;
+	int status = option_choice(c, row, value, &choice);
+
+	to->lowest = LEVEL_LIGHT + choice;
+	return status;
+}
+
+int session_set_grace(const struct command *c, const struct option_row *row, const char *value,
+		      struct monitor_config *to)
+{
+	to->few_ns = to->many_ns = 0; /* this, and for all the same */
+	return option_duration(c, row, value, 0, &to->grace_ns);
+}
+
+int session_set_table_size(const struct command *c, const struct option_row *row, const char *value,
+			   struct tracker_config *to)
+{
+	uint64_t n = 0;
+	int status = option_number(c, row, value, 16, 1 << 26, &n);
+
+	to->table_size = (uint32_t)n;
+	return status;
+}
+
+int session_set_omit(const struct command *c, const struct option_row *row, const char *value,
+		     struct tracker_config *to)
+{
+	if (!plan_knows(value))
+		return option_bad(c, row, value, "a function that doctor lists");
+	to->omit = value;
+	return STATUS_OK;
+}
+
+/* ---- life ----------------------------------------------------------------------------- */
 
 bool session_may_track(struct session *s)
 {

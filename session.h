@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* What the commands that track share: the ground, the start, and waiting for the next look. */
+/* What the commands that track share: options, the ground, the start, waiting for the next look. */
 #ifndef PINLEAK_SESSION_H
 #define PINLEAK_SESSION_H
 
@@ -8,8 +8,44 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "command.h"
 #include "core/conductor.h"
 #include "kernel/live.h"
+
+/* Rows of options that several commands have, without the braces. */
+#define SESSION_INTERVAL "interval", "TIME", "between two looks at the counters [1s]", NULL
+#define SESSION_LEVEL                                                                              \
+	"level", "LEVEL",                                                                          \
+		"level that tracking begins with [light]\n"                                        \
+		"light: a hook a call; deep: a hook a pin",                                        \
+		"light deep"
+#define SESSION_GRACE                                                                              \
+	"grace", "TIME",                                                                           \
+		"how long a driver may take to release after its\n"                                \
+		"file was closed and its process ended [30s; 75s\n"                                \
+		"for one or two processes, 4s for many]",                                          \
+		NULL
+#define SESSION_TABLE_SIZE                                                                         \
+	"table-size", "N",                                                                         \
+		"folios to keep records of [by memory: 65,536\n"                                   \
+		"to 131,072], 300 bytes each",                                                     \
+		NULL
+#define SESSION_OMIT_HOOK                                                                          \
+	"omit-hook", "FUNCTION", "leave a hook out, to see that the audit notices", NULL
+
+/* Takes the value of such an option. STATUS_OK, or what option_bad() returns. */
+int session_set_interval(const struct command *c, const struct option_row *row, const char *value,
+			 uint64_t *ns);
+int session_set_track(const struct command *c, const struct option_row *row, const char *value,
+		      struct monitor_config *to);
+int session_set_level(const struct command *c, const struct option_row *row, const char *value,
+		      struct monitor_config *to);
+int session_set_grace(const struct command *c, const struct option_row *row, const char *value,
+		      struct monitor_config *to);
+int session_set_table_size(const struct command *c, const struct option_row *row, const char *value,
+			   struct tracker_config *to);
+int session_set_omit(const struct command *c, const struct option_row *row, const char *value,
+		     struct tracker_config *to);
 
 struct session {
 	struct live live; /* what its user sets: set by the user */

@@ -42,21 +42,14 @@ enum {
 };
 
 const struct option_row watch_options[] = {
-	[OPT_INTERVAL] = {"interval", "TIME", "between two looks at the counters [1s]", NULL},
+	[OPT_INTERVAL] = {SESSION_INTERVAL},
 	[OPT_FOR] = {"for", "TIME", "end after so long [never]", NULL},
 	[OPT_TRACK] = {"track", "WHEN",
 		       "auto: when pins do not come back [auto]\n"
 		       "always: from the beginning; never: counters only",
 		       "auto always never"},
-	[OPT_LEVEL] = {"level", "LEVEL",
-		       "level that tracking begins with [light]\n"
-		       "light: a hook a call; deep: a hook a pin",
-		       "light deep"},
-	[OPT_GRACE] = {"grace", "TIME",
-		       "how long a driver may take to release after its\n"
-		       "file was closed and its process ended [30s; 75s\n"
-		       "for one or two processes, 4s for many]",
-		       NULL},
+	[OPT_LEVEL] = {SESSION_LEVEL},
+	[OPT_GRACE] = {SESSION_GRACE},
 	[OPT_SETTLE] = {"settle", "TIME", "tracking goes off when nothing is new [60s]", NULL},
 	[OPT_REFERENCES] = {"references", "TIME",
 			    "between two looks for plain references that are\n"
@@ -66,10 +59,7 @@ const struct option_row watch_options[] = {
 			"when a rise is suspicious; see pinleak-watch(1)\n"
 			"[share=0.02%,pins=16,fall=1.5,hunts=4,pause=100]",
 			NULL},
-	[OPT_TABLE_SIZE] = {"table-size", "N",
-			    "folios to keep records of [by memory: 65,536\n"
-			    "to 131,072], 300 bytes each",
-			    NULL},
+	[OPT_TABLE_SIZE] = {SESSION_TABLE_SIZE},
 	[OPT_JSON] = {"json", NULL, "one JSON object a line, samples too", NULL},
 	[OPT_SAMPLES] = {"samples", NULL, "print every sample", NULL},
 	[OPT_NO_INSPECT] = {"no-inspect", NULL,
@@ -110,8 +100,7 @@ const struct option_row watch_options[] = {
 			    "serve by this name of the machine as well; may be\n"
 			    "given several times",
 			    NULL},
-	[OPT_OMIT_HOOK] = {"omit-hook", "FUNCTION",
-			   "leave a hook out, to see that the audit notices", NULL},
+	[OPT_OMIT_HOOK] = {SESSION_OMIT_HOOK},
 	{0},
 };
 
@@ -129,22 +118,23 @@ static int set_command(const struct command *self, const struct option_row *row,
 	return 0;
 }
 
-static int set_option(const struct command *self, int option, const char *value, void *ctx)
+/* When it looks, and how it tracks. */
+static int set_tracking(const struct command *self, int option, const char *value,
+			struct watch_settings *s)
 {
-	struct watch_settings *s = ctx;
 	const struct option_row *row = &watch_options[option];
-	unsigned choice = 0;
-	uint64_t n = 0;
-	int err = 0;
 
 	switch (option) {
 	case OPT_INTERVAL:
-		return option_duration(self, row, value, 10000000, &s->interval_ns);
+		return session_set_interval(self, row, value, &s->interval_ns);
 	case OPT_FOR:
 		return option_duration(self, row, value, 1, &s->for_ns);
+	case OPT_TRACK:
+		return session_set_track(self, row, value, &s->monitor);
+	case OPT_LEVEL:
+		return session_set_level(self, row, value, &s->monitor);
 	case OPT_GRACE:
-		s->monitor.few_ns = s->monitor.many_ns = 0; /* this, and for all the same */
-		return option_duration(self, row, value, 0, &s->monitor.grace_ns);
+		return session_set_grace(self, row, value, &s->monitor);
 	case OPT_SETTLE:
 		return option_duration(self, row, value, 1, &s->monitor.settle_ns);
 	case OPT_REFERENCES:
@@ -154,18 +144,21 @@ static int set_option(const struct command *self, int option, const char *value,
 			return option_bad(self, row, value,
 					  "KEY=NUMBER,... of share, pins, fall, hunts and pause");
 		return 0;
-	case OPT_TRACK:
-		err = option_choice(self, row, value, &choice);
-		s->monitor.track = choice;
-		return err;
-	case OPT_LEVEL:
-		err = option_choice(self, row, value, &choice);
-		s->monitor.lowest = LEVEL_LIGHT + choice;
-		return err;
 	case OPT_TABLE_SIZE:
-		err = option_number(self, row, value, 16, 1 << 26, &n);
-		s->tracker.table_size = (uint32_t)n;
-		return err;
+		return session_set_table_size(self, row, value, &s->tracker);
+	default:
+		return session_set_omit(self, row, value, &s->tracker);
+	}
+}
+
+static int set_option(const struct command *self, int option, const char *value, void *ctx)
+{
+	struct watch_settings *s = ctx;
+	const struct option_row *row = &watch_options[option];
+	uint64_t n = 0;
+	int err = 0;
+
+	switch (option) {
 	case OPT_JSON:
 		s->json = true;
 		return 0;
@@ -208,10 +201,7 @@ static int set_option(const struct command *self, int option, const char *value,
 	case OPT_ALLOW_HOST:
 		return serving_allow(self, row, value, &s->serving);
 	default:
-		if (!plan_knows(value))
-			return option_bad(self, row, value, "a function that doctor lists");
-		s->tracker.omit = value;
-		return 0;
+		return set_tracking(self, option, value, s);
 	}
 }
 

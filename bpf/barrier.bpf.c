@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include "kernel.h"
+#include "tables.h"
 #include "visit.h"
 #include "whose.h"
 
@@ -25,36 +26,6 @@ const volatile __u32 nr_cgroups = 0;
 const volatile __u32 own_pid = 0; /* of the process that the limit goes with */
 
 __u32 trial = 0; /* this process is refused everything: its calls show whether the programs run */
-
-/* Those of pinleak.bpf.c. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct pl_quota);
-} quotas SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, PL_CROSSINGS);
-	__type(key, __u64);
-	__type(value, struct pl_crossing);
-} crossings SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, PL_VISITS);
-	__type(key, __u32);
-	__type(value, struct pl_visit);
-} visits SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PL_KINDS);
-	__type(key, struct pl_kind);
-	__type(value, struct pl_habit);
-} habits SEC(".maps");
 
 /* What is exempt, and for ioctls enum pl_order. */
 struct {

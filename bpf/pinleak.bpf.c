@@ -17,6 +17,7 @@
 #include "kernel.h"
 #include "quota.h"
 #include "record.h"
+#include "tables.h"
 #include "visit.h"
 #include "whose.h"
 
@@ -263,18 +264,10 @@ struct {
 	__type(value, __u64);
 } tree SEC(".maps");
 
-/* The driver that has a limit: one at most. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct pl_quota);
-} quotas SEC(".maps");
-
 /*
- * Its pins on each folio, never more than the folio has. Changed under the lock of the folio's
- * record only, and gone with it. Preallocated, as pages is; room is made before loading.
+ * The limited driver's pins on each folio, never more than the folio has. Changed under the lock of
+ * the folio's record only, and gone with it. Preallocated, as pages is; room is made before
+ * loading.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -282,29 +275,6 @@ struct {
 	__type(key, __u64);
 	__type(value, __u32);
 } shares SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, PL_CROSSINGS);
-	__type(key, __u64);
-	__type(value, struct pl_crossing);
-} crossings SEC(".maps");
-
-/* Written by barrier.bpf.c; empty when nobody is refused. Room is made before loading. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 64);
-	__type(key, __u32);
-	__type(value, struct pl_visit);
-} visits SEC(".maps");
-
-/* Read by it. Preallocated, see pages. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct pl_kind);
-	__type(value, struct pl_habit);
-} habits SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -90,18 +90,22 @@ static struct bpf_program *program_of(struct programs *ps, int slot)
 	return bpf_object__find_program_by_name(ps->skel->obj, name);
 }
 
-static int add_program(struct programs *ps, struct bpf_program *program, const char *function,
-		       enum level level)
+/* Adds a program that knows its target. */
+static void add_program(struct programs *ps, struct bpf_program *program, enum level level)
 {
-	int err = program ? 0 : -ENOENT;
-
-	if (!err && function)
-		err = bpf_program__set_attach_target(program, 0, function);
-	if (err)
-		return programs_fail(ps, err, "no hook for %s: %s", function, strerror(-err));
 	bpf_program__set_autoload(program, true);
 	ps->hooked[ps->nr_hooked++] =
 		(__typeof__(ps->hooked[0])){.program = program, .level = level};
+}
+
+static int add_hook(struct programs *ps, struct bpf_program *program, const char *function,
+		    enum level level)
+{
+	int err = program ? bpf_program__set_attach_target(program, 0, function) : -ENOENT;
+
+	if (err)
+		return programs_fail(ps, err, "no hook for %s: %s", function, strerror(-err));
+	add_program(ps, program, level);
 	return 0;
 }
 
@@ -115,7 +119,7 @@ static void add_probe(struct programs *ps, struct bpf_program *program, const ch
 								  .level = LEVEL_LIGHT};
 }
 
-static int add_file_programs(struct programs *ps, const char *function)
+static void add_file_programs(struct programs *ps, const char *function)
 {
 	const struct {
 		const char *function;
@@ -125,12 +129,10 @@ static int add_file_programs(struct programs *ps, const char *function)
 		{"__fput", ps->skel->progs.file_released},
 		{"fd_install", ps->skel->progs.file_installed},
 	};
-	int err = 0;
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all) && !err; i++)
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (!strcmp(all[i].function, function))
-			err = add_program(ps, all[i].program, NULL, LEVEL_LIGHT);
-	return err;
+			add_program(ps, all[i].program, LEVEL_LIGHT);
 }
 
 static int add_entry(struct programs *ps, const struct plan_entry *e)
@@ -145,33 +147,27 @@ static int add_entry(struct programs *ps, const struct plan_entry *e)
 			add_probe(ps, ps->skel->progs.api_probe_exit, e->function, true);
 			return 0;
 		}
-		err = add_program(ps, program_of(ps, e->slot), e->function, LEVEL_LIGHT);
+		err = add_hook(ps, program_of(ps, e->slot), e->function, LEVEL_LIGHT);
 		if (err || !ps->plan->deep_ok)
 			return err;
-		return add_program(ps, program_of(ps, e->slot - PL_API_EXIT + PL_API_ENTER),
-				   e->function, LEVEL_DEEP);
+		return add_hook(ps, program_of(ps, e->slot - PL_API_EXIT + PL_API_ENTER),
+				e->function, LEVEL_DEEP);
 	case PLAN_ACQUIRE:
 	case PLAN_RELEASE:
 		if (!ps->plan->deep_ok)
 			return 0;
-		return add_program(ps, program_of(ps, e->slot), e->function, LEVEL_DEEP);
+		return add_hook(ps, program_of(ps, e->slot), e->function, LEVEL_DEEP);
 	case PLAN_SYSCALL:
 		snprintf(name, sizeof(name), "sys_enter_%d", e->slot - PL_SYS_EXIT);
-		err = add_program(ps, bpf_object__find_program_by_name(ps->skel->obj, name),
-				  e->function, LEVEL_LIGHT);
+		err = add_hook(ps, bpf_object__find_program_by_name(ps->skel->obj, name),
+			       e->function, LEVEL_LIGHT);
 		if (err)
 			return err;
-		return add_program(ps, program_of(ps, e->slot), e->function, LEVEL_LIGHT);
+		return add_hook(ps, program_of(ps, e->slot), e->function, LEVEL_LIGHT);
 	default:
-		return add_file_programs(ps, e->function);
+		add_file_programs(ps, e->function);
+		return 0;
 	}
-}
-
-static int follow_tree(struct programs *ps)
-{
-	int err = add_program(ps, ps->skel->progs.process_forked, NULL, LEVEL_LIGHT);
-
-	return err ? err : add_program(ps, ps->skel->progs.process_freed, NULL, LEVEL_LIGHT);
 }
 
 static int choose_programs(struct programs *ps, const struct programs_room *room)
@@ -186,13 +182,18 @@ static int choose_programs(struct programs *ps, const struct programs_room *room
 	for (size_t i = 0; i < ps->plan->nr && !err; i++)
 		if (ps->plan->entries[i].state == PLAN_HOOK)
 			err = add_entry(ps, &ps->plan->entries[i]);
-	if (!err && room->processes)
-		err = follow_tree(ps);
-	if (!err && ps->plan->deep_ok)
-		err = add_program(ps, ps->skel->progs.page_freed, NULL, LEVEL_DEEP);
-	if (!err && ps->plan->deep_ok)
-		err = add_program(ps, ps->skel->progs.file_born, NULL, LEVEL_DEEP);
-	return err ? err : add_program(ps, ps->skel->progs.module_unloaded, NULL, LEVEL_LIGHT);
+	if (err)
+		return err;
+	if (room->processes) {
+		add_program(ps, ps->skel->progs.process_forked, LEVEL_LIGHT);
+		add_program(ps, ps->skel->progs.process_freed, LEVEL_LIGHT);
+	}
+	if (ps->plan->deep_ok) {
+		add_program(ps, ps->skel->progs.page_freed, LEVEL_DEEP);
+		add_program(ps, ps->skel->progs.file_born, LEVEL_DEEP);
+	}
+	add_program(ps, ps->skel->progs.module_unloaded, LEVEL_LIGHT);
+	return 0;
 }
 
 int programs_peek(struct programs *ps, uint64_t addr, uint64_t *out)

@@ -20,6 +20,11 @@ static int64_t clock_ns(clockid_t id)
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
+int64_t render_real_offset(void)
+{
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
+
 void render_here(struct render *r, FILE *to)
 {
 	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -29,7 +34,7 @@ void render_here(struct render *r, FILE *to)
 	uname(&u);
 	units_clean(u.nodename, sizeof(u.nodename), r->host, sizeof(r->host));
 	units_clean(u.release, sizeof(u.release), r->kernel, sizeof(r->kernel));
-	r->real_offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+	r->real_offset = render_real_offset();
 	r->colour = isatty(fileno(to)) && !(no_colour && *no_colour) && term &&
 		    strcmp(term, "dumb") != 0;
 }

@@ -32,6 +32,9 @@ struct render {
  */
 void render_here(struct render *r, FILE *to);
 
+/* CLOCK_REALTIME less CLOCK_MONOTONIC as they are now on this machine, in ns. */
+int64_t render_real_offset(void);
+
 extern const struct reporter text_reporter, json_reporter;
 
 /* As json_reporter, and an object for each look at the books. */

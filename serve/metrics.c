@@ -2,7 +2,6 @@
 #include "metrics.h"
 
 #include <inttypes.h>
-#include <time.h>
 
 #include "../render/json.h"
 
@@ -201,21 +200,11 @@ static void print_cost(const struct page *p, const struct facts *f)
 	count(p, "pinleak_programs_memory_bytes", f->cost.programs_bytes);
 }
 
-static int64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 /* By the real clock as it is now: it may have been set since the watch began, and this is compared.
  */
 static double look_time(uint64_t last_ns)
 {
-	int64_t ago = clock_ns(CLOCK_MONOTONIC) - (int64_t)last_ns;
-
-	return (double)(clock_ns(CLOCK_REALTIME) - ago) / 1e9;
+	return (double)((int64_t)last_ns + render_real_offset()) / 1e9;
 }
 
 static void print_looks(const struct page *p, const struct facts *f)

@@ -288,6 +288,11 @@ interrupt() {
 	[[ $output =~ ^pinleak\ [0-9]+\.[0-9]+\.[0-9]+ ]]
 }
 
+@test "the version is told alone" {
+	refused --version extra
+	refused --version --help
+}
+
 # ---- explain --------------------------------------------------------------------------------
 
 @test "an error is explained by number, hexadecimal of any case, name of any case and NTSTATUS" {

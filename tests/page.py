@@ -3,7 +3,7 @@
 """
 The page, in headless Chromium, over a session that plays by itself (tests/feed.c): what is drawn,
 what comes by itself, what the keyboard can do. Screenshots go to build/page/. Speaks TAP.
-Arguments: names of tests.
+Arguments: names of tests, or patterns of them.
 """
 import base64
 import contextlib
@@ -16,8 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
+
+import tap
 
 ROOT = Path(__file__).resolve().parent.parent
 FEED = ROOT / "build/tests/feed"
@@ -263,19 +264,4 @@ def test_it_takes_up_again_what_was_interrupted():
         b.events = [e for e in b.events if e["method"] != "Log.entryAdded"]  # what was offline is said to be
 
 
-def main(names):
-    tests = {n: f for n, f in globals().items() if n.startswith("test_") and (not names or n in names)}
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, (name, test) in enumerate(tests.items(), 1):
-        try:
-            test()
-            print(f"ok {number} - {name[5:].replace('_', ' ')}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {number} - {name[5:].replace('_', ' ')}")
-            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main(sys.argv[1:]))
+sys.exit(tap.run(tap.tests_of(globals()), sys.argv[1:]))

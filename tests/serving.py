@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 """
 What pinleak serves, on this machine, whatever it permits: `pinleak serve --track never`, and a
-session that plays by itself (tests/feed.c). Speaks TAP. Arguments: names of tests.
+session that plays by itself (tests/feed.c). Speaks TAP. Arguments: names of tests, or patterns of them.
 """
 import contextlib
 import http.client
@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
+
+import tap
 
 ROOT = Path(__file__).resolve().parent.parent
 PINLEAK = os.environ.get("PINLEAK", ROOT / "build/pinleak")
@@ -550,19 +551,4 @@ def test_a_thousand_connections_do_not_delay_the_watch_and_memory_stays_bounded(
 
 # ---- all of it ------------------------------------------------------------------------------
 
-def main(names):
-    tests = {n: f for n, f in globals().items() if n.startswith("test_") and (not names or n in names)}
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, (name, test) in enumerate(tests.items(), 1):
-        try:
-            test()
-            print(f"ok {number} - {name[5:].replace('_', ' ')}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {number} - {name[5:].replace('_', ' ')}")
-            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main(sys.argv[1:]))
+sys.exit(tap.run(tap.tests_of(globals()), sys.argv[1:]))

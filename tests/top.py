@@ -4,7 +4,7 @@
 The screen of `pinleak top`, in tmux, with a recording made by tests/unit/play.c: what it shows,
 keys, sizes, colours, and the terminal after every kind of end.
 
-usage: tests/top.py       $PINLEAK: the program; speaks TAP
+usage: tests/top.py [NAME...]       names of tests, or patterns; $PINLEAK: the program; speaks TAP
 """
 import json
 import os
@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
+
+import tap
 
 ROOT = Path(__file__).resolve().parent.parent
 PINLEAK = os.environ.get("PINLEAK", str(ROOT / "build/pinleak"))
@@ -264,21 +265,5 @@ def test_wrong_usage_and_no_terminal_are_refused():
         t.assert_sane(2)
 
 
-def main():
-    subprocess.run([ROOT / "build/tests/play", RECORDING, "30"], check=True)
-    tests = [(n[5:], f) for n, f in globals().items() if n.startswith("test_")]
-    tests = [(n, f) for n, f in tests if not sys.argv[1:] or any(a in n for a in sys.argv[1:])]
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, (name, test) in enumerate(tests, 1):
-        try:
-            test()
-            print(f"ok {number} - {name}", flush=True)
-        except Exception:
-            failed = 1
-            print(f"not ok {number} - {name}", flush=True)
-            print("# " + traceback.format_exc().replace("\n", "\n# "), flush=True)
-    return failed
-
-
-sys.exit(main())
+subprocess.run([ROOT / "build/tests/play", RECORDING, "30"], check=True)
+sys.exit(tap.run(tap.tests_of(globals()), sys.argv[1:]))

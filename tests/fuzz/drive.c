@@ -45,8 +45,7 @@ static void try(const uint8_t *bytes, size_t size)
 	if (!exact)
 		abort();
 	if (size)
-		if (size)
-			memcpy(exact, bytes, size);
+		memcpy(exact, bytes, size);
 	LLVMFuzzerTestOneInput(exact, size);
 	free(exact);
 }

@@ -10,7 +10,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Called by the driver; returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,5 +29,30 @@ size_t fuzz_seed(unsigned nth, uint8_t *out, size_t room);
 			abort();                                                                   \
 		}                                                                                  \
 	} while (0)
+
+/* What fuzz_seed() does where the seeds are texts, nr of them. */
+static inline size_t fuzz_text_seed(const char *const *seeds, size_t nr, unsigned nth, uint8_t *out,
+				    size_t room)
+{
+	size_t len = nth < nr ? strlen(seeds[nth]) : 0;
+
+	len = len < room ? len : room;
+	if (len)
+		memcpy(out, seeds[nth], len);
+	return len;
+}
+
+/* The bytes as a text, in memory of just its size; to be freed. */
+static inline char *fuzz_text(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+
+	if (!text)
+		abort();
+	if (size)
+		memcpy(text, data, size);
+	text[size] = '\0';
+	return text;
+}
 
 #endif

@@ -19,10 +19,7 @@ static const char *const seeds[] = {
 
 size_t fuzz_seed(unsigned nth, uint8_t *out, size_t room)
 {
-	size_t len = nth < sizeof(seeds) / sizeof(*seeds) ? strlen(seeds[nth]) : 0;
-
-	memcpy(out, seeds[len ? nth : 0], len < room ? len : room);
-	return len < room ? len : room;
+	return fuzz_text_seed(seeds, sizeof(seeds) / sizeof(*seeds), nth, out, room);
 }
 
 static void check_frame(const char *frame)
@@ -65,15 +62,10 @@ static void check_site(const struct pl_site *site, const struct modgraph *graph)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1), *frames;
+	char *text = fuzz_text(data, size), *frames;
 	struct modgraph graph;
 	struct pl_site site;
 
-	if (!text)
-		return 0;
-	if (size)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	check_frame(text);
 	frames = text[0] == '\n' ? text : strstr(text, "\n\n");
 	if (frames)

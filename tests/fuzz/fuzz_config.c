@@ -31,10 +31,7 @@ struct seen {
 
 size_t fuzz_seed(unsigned nth, uint8_t *out, size_t room)
 {
-	size_t len = nth < sizeof(seeds) / sizeof(*seeds) ? strlen(seeds[nth]) : 0;
-
-	memcpy(out, seeds[len ? nth : 0], len < room ? len : room);
-	return len < room ? len : room;
+	return fuzz_text_seed(seeds, sizeof(seeds) / sizeof(*seeds), nth, out, room);
 }
 
 static int set(const struct command *c, int option, const char *value, void *ctx)

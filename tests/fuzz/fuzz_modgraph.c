@@ -18,10 +18,7 @@ static const char *const seeds[] = {
 
 size_t fuzz_seed(unsigned nth, uint8_t *out, size_t room)
 {
-	size_t len = nth < sizeof(seeds) / sizeof(*seeds) ? strlen(seeds[nth]) : 0;
-
-	memcpy(out, seeds[len ? nth : 0], len < room ? len : room);
-	return len < room ? len : room;
+	return fuzz_text_seed(seeds, sizeof(seeds) / sizeof(*seeds), nth, out, room);
 }
 
 static void check_module(const struct modgraph *g, const struct modgraph_module *m)
@@ -37,14 +34,9 @@ static void check_module(const struct modgraph *g, const struct modgraph_module 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 	struct modgraph g;
 
-	if (!text)
-		return 0;
-	if (size)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	if (!modgraph_parse(text, &g)) {
 		for (size_t i = 0; i < g.nr; i++)
 			check_module(&g, &g.modules[i]);

@@ -19,10 +19,7 @@ static const char *const seeds[] = {
 
 size_t fuzz_seed(unsigned nth, uint8_t *out, size_t room)
 {
-	size_t len = nth < sizeof(seeds) / sizeof(*seeds) ? strlen(seeds[nth]) : 0;
-
-	memcpy(out, seeds[len ? nth : 0], len < room ? len : room);
-	return len < room ? len : room;
+	return fuzz_text_seed(seeds, sizeof(seeds) / sizeof(*seeds), nth, out, room);
 }
 
 static void check_line(const char *line)
@@ -74,13 +71,8 @@ static void check_param(char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 
-	if (!text)
-		return 0;
-	if (size)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	check_line(text);
 	check_texts(text);
 	check_param(text);

@@ -34,10 +34,7 @@ static const char *const seeds[] = {
 
 size_t fuzz_seed(unsigned nth, uint8_t *out, size_t room)
 {
-	size_t len = nth < sizeof(seeds) / sizeof(*seeds) ? strlen(seeds[nth]) : 0;
-
-	memcpy(out, seeds[len ? nth : 0], len < room ? len : room);
-	return len < room ? len : room;
+	return fuzz_text_seed(seeds, sizeof(seeds) / sizeof(*seeds), nth, out, room);
 }
 
 static void check_option(const char *text)
@@ -111,15 +108,10 @@ static void check_shown(double number, int64_t count)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 	double number = 0;
 	int64_t count = 0;
 
-	if (!text)
-		return 0;
-	if (size)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	check_option(text);
 	check_amount(text);
 	check_xml(text);

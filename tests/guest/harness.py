@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
-"""What the guest tests share: running watch, the test drivers, and saying what held (TAP)."""
+"""What the guest tests share: running watch and the test drivers."""
 import contextlib
 import datetime
 import fcntl
-import fnmatch
 import json
 import os
 import re
@@ -15,6 +14,10 @@ import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(1, os.path.join(ROOT, "tests"))
+import tap
+from tap import Skip, tests_of  # what tests take from here
+
 PINLEAK = os.environ.get("PINLEAK", os.path.join(ROOT, "build/pinleak"))
 MODULES = os.path.join(ROOT, "build/drivers", os.uname().release)
 DRIVE = os.path.join(ROOT, "build/drivers/drive")
@@ -22,10 +25,6 @@ LIMIT = 300  # seconds that nothing takes which does not hang, however slow the 
 RUN_LIMIT = 600  # the same for a whole command line
 
 started = []  # processes of the test that runs
-
-
-class Skip(Exception):
-    """Raised with the reason when this kernel has not what a test is about."""
 
 
 def sh(command, check=True):
@@ -315,28 +314,5 @@ def assert_balanced(w):
 
 
 def run(tests):
-    """Runs the tests (all, or those that the command line's patterns name); reports in TAP."""
-    names = sys.argv[1:] or ["*"]
-    chosen = [t for t in tests if any(fnmatch.fnmatch(t.__name__, name) for name in names)]
-    print(f"1..{len(chosen)}", flush=True)
-    failed = 0
-    for number, test in enumerate(chosen, 1):
-        name = test.__name__.removeprefix("test_").replace("_", " ")
-        began = time.monotonic()
-        try:
-            test()
-            print(f"ok {number} - {name} ({time.monotonic() - began:.1f} s)", flush=True)
-        except Skip as reason:
-            print(f"ok {number} - {name} # SKIP {reason}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {number} - {name}", flush=True)
-            for line in traceback.format_exc().splitlines():
-                print(f"# {line}", flush=True)
-        finally:
-            kill_the_rest()
-    sys.exit(1 if failed else 0)
-
-
-def tests_of(namespace):
-    return [f for n, f in namespace.items() if n.startswith("test_") and callable(f)]
+    """Runs the tests (all, or those that the command line's patterns name), and ends."""
+    sys.exit(tap.run(tests, sys.argv[1:], after=kill_the_rest))
