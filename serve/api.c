@@ -183,35 +183,36 @@ int api_incidents(struct state *s, struct body *out)
 		row = json_object();
 		fill_incident(s, row, &all[i]);
 		json_array_append_new(a, row);
-		text_drop(all[i].verdict);
+		incident_drop(&all[i]);
 	}
 	json_object_set_new(o, "incidents", a);
 	return finish(o, out);
 }
 
-/* The verdict of an incident, taken apart again; NULL: there is none, or no memory. */
-static json_t *verdict_of(struct incident *i)
+/* An object, taken apart again; NULL: there is none, or no memory. */
+static json_t *object_of(const struct text *t)
 {
-	json_t *v = i->verdict ? json_loadb(i->verdict->data, i->verdict->size, 0, NULL) : NULL;
-
-	text_drop(i->verdict);
-	i->verdict = NULL;
-	return v;
+	return t ? json_loadb(t->data, t->size, 0, NULL) : NULL;
 }
 
 int api_incident(struct state *s, uint64_t id, struct body *out)
 {
 	struct incident i;
-	json_t *o, *verdict;
+	json_t *o, *verdict, *diagnosis;
 
 	if (!state_incident(s, id, &i))
 		return 0;
-	verdict = verdict_of(&i);
-	if (!verdict)
+	verdict = object_of(i.verdict);
+	diagnosis = object_of(i.diagnosis);
+	incident_drop(&i);
+	if (!verdict) {
+		json_decref(diagnosis);
 		return -ENOMEM;
+	}
 	o = event(s, "live_incident");
 	fill_incident(s, o, &i);
 	json_object_set_new(o, "verdict", verdict);
+	json_object_set_new(o, "inspect", diagnosis ? diagnosis : json_null());
 	return finish(o, out);
 }
 
@@ -250,7 +251,8 @@ int api_flame(struct state *s, uint64_t id, struct body *out)
 
 	if (!state_incident(s, id, &i))
 		return 0;
-	verdict = verdict_of(&i);
+	verdict = object_of(i.verdict);
+	incident_drop(&i);
 	sites = json_object_get(verdict, "sites");
 	if (!sites) {
 		json_decref(verdict);

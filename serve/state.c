@@ -245,7 +245,7 @@ static struct incident *incident_of(struct state *s, const struct report_verdict
 		if (i->last_ns < oldest->last_ns)
 			oldest = i;
 	}
-	text_drop(oldest->verdict);
+	incident_drop(oldest);
 	*oldest = (struct incident){.id = ++s->nr_opened,
 				    .kind = v->finding->driver->kind,
 				    .plain = v->plain,
@@ -357,11 +357,41 @@ ONLY_AN_EVENT(summary)
 ONLY_AN_EVENT(references)
 ONLY_AN_EVENT(limit)
 
-static void on_diagnosis(void *ctx, const struct inspect *i)
+/* The oldest news goes first; what was told just now is kept, whatever its size. */
+static void bound_diagnoses(struct state *s, const struct text *newest)
+{
+	for (;;) {
+		struct incident *oldest = NULL;
+		size_t size = 0;
+
+		for (struct incident *i = s->incidents; i < s->incidents + STATE_INCIDENTS; i++) {
+			if (!i->diagnosis)
+				continue;
+			size += i->diagnosis->size;
+			if (i->diagnosis != newest && (!oldest || i->last_ns < oldest->last_ns))
+				oldest = i;
+		}
+		if (size <= STATE_DIAGNOSES || !oldest)
+			return;
+		text_drop(oldest->diagnosis);
+		oldest->diagnosis = NULL;
+	}
+}
+
+/* It is of all incidents of the driver: pins and plain references are two. */
+static void on_diagnosis(void *ctx, const struct inspect *of)
 {
 	struct state *s = ctx;
 
-	json_diagnosis.diagnosis(&s->render, i);
+	json_diagnosis.diagnosis(&s->render, of);
+	pthread_mutex_lock(&s->lock);
+	for (struct incident *i = s->incidents; s->taken && i < s->incidents + STATE_INCIDENTS; i++)
+		if (i->id && i->kind != BLAME_UNKNOWN && !strcmp(i->driver, of->asked)) {
+			text_drop(i->diagnosis);
+			i->diagnosis = text_hold(s->taken);
+		}
+	bound_diagnoses(s, s->taken);
+	pthread_mutex_unlock(&s->lock);
 }
 
 const struct reporter state_reporter = {
@@ -402,6 +432,20 @@ struct text *state_drivers(struct state *s)
 	return t;
 }
 
+static struct incident hold(const struct incident *i)
+{
+	text_hold(i->verdict);
+	text_hold(i->diagnosis);
+	return *i;
+}
+
+void incident_drop(struct incident *i)
+{
+	text_drop(i->verdict);
+	text_drop(i->diagnosis);
+	i->verdict = i->diagnosis = NULL;
+}
+
 static int by_id(const void *a, const void *b)
 {
 	const struct incident *x = a, *y = b;
@@ -415,8 +459,7 @@ size_t state_incidents(struct state *s, struct incident *out)
 
 	pthread_mutex_lock(&s->lock);
 	for (nr = 0; nr < STATE_INCIDENTS && s->incidents[nr].id; nr++) {
-		out[nr] = s->incidents[nr];
-		text_hold(out[nr].verdict);
+		out[nr] = hold(&s->incidents[nr]);
 	}
 	pthread_mutex_unlock(&s->lock);
 	qsort(out, nr, sizeof(*out), by_id);
@@ -430,10 +473,8 @@ bool state_incident(struct state *s, uint64_t id, struct incident *out)
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; id && i < STATE_INCIDENTS && !found; i++) {
 		found = s->incidents[i].id == id;
-		if (found) {
-			*out = s->incidents[i];
-			text_hold(out->verdict);
-		}
+		if (found)
+			*out = hold(&s->incidents[i]);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return found;
@@ -572,7 +613,7 @@ void state_destroy(struct state *s)
 	while (s->oldest < s->next_event)
 		forget_oldest(s);
 	for (size_t i = 0; i < STATE_INCIDENTS; i++)
-		text_drop(s->incidents[i].verdict);
+		incident_drop(&s->incidents[i]);
 	text_drop(s->drivers);
 	curve_destroy(s->curve);
 	pthread_cond_destroy(&s->news);

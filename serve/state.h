@@ -17,6 +17,7 @@
 #define STATE_INCIDENTS	  64
 #define STATE_EVENTS	  1024
 #define STATE_EVENT_BYTES (4 << 20) /* of all events that are kept */
+#define STATE_DIAGNOSES	  (4 << 20) /* bytes of all diagnoses that are kept */
 
 /* A text that several may hold; it does not change. */
 struct text {
@@ -77,7 +78,8 @@ struct incident {
 	uint64_t first_ns; /* CLOCK_MONOTONIC, as the next */
 	uint64_t last_ns;
 	uint64_t verdicts;
-	struct text *verdict; /* the last one, as JSON */
+	struct text *verdict;	/* the last one, as JSON */
+	struct text *diagnosis; /* as JSON; NULL: nothing was told of it, or it is kept no longer */
 };
 
 struct state;
@@ -99,10 +101,11 @@ const struct render *state_render(const struct state *s);
 /* The last "drivers" object; NULL: nothing has been tracked. The caller drops it. */
 struct text *state_drivers(struct state *s);
 
-/* All incidents, the first one first, each with its verdict held. Returns how many. */
+/* All incidents, the first one first, each to be let go of. Returns how many. */
 size_t state_incidents(struct state *s, struct incident *out);
 /* False: there is none. */
 bool state_incident(struct state *s, uint64_t id, struct incident *out);
+void incident_drop(struct incident *i);
 
 /*
  * The points since a time (ms since 1970) as an array that the caller frees, and their number.

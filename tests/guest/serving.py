@@ -62,6 +62,9 @@ def test_a_real_leak_is_named_by_metrics_api_and_events():
         one = text(f"/api/v1/incidents/{rows[0]['id']}")
         valid(one)
         assert json.loads(one)["verdict"] == v
+        found = json.loads(one)["inspect"]
+        assert found == w.of("inspect")[-1] and found["driver"] == "leaky", found
+        assert "/dev/leaky" in str(found["devices"]) or found["devices"][0]["nodes"] == ["leaky"], found
         assert "leaky_ioctl" in text(f"/api/v1/incidents/{rows[0]['id']}/flame.svg")
         assert metric('pinleak_leaked_bytes{driver="leaky"}') == v["bytes"]
         assert metric('pinleak_verdicts_total{driver="leaky",evidence="orphaned"}') == len(w.of("verdict"))
@@ -112,7 +115,7 @@ def test_a_real_prometheus_fires_the_alert():
     load("leaky")
     sh("ip link set lo up")
     before = leaked()
-    with prometheus(), Watch("--track", "always", "--listen", f"127.0.0.1:{PORT}") as w:
+    with prometheus(), Watch("--track", "always", "--no-inspect", "--listen", f"127.0.0.1:{PORT}") as w:
         ready(w)
         leak_until(w, lambda w: w.of("verdict"), "--pages", 128, "keep-one:8")
         assert leaked() > before
@@ -121,6 +124,7 @@ def test_a_real_prometheus_fires_the_alert():
             w.poll()
             assert time.monotonic() < end, f"firing: {firing()}"
             time.sleep(1)
+        assert get("/api/v1/incidents/1")["inspect"] is None  # it was not asked for
         w.stop()
 
 
