@@ -438,12 +438,13 @@ static int begin_history(struct watch *w, const struct command *self)
 					.kernel = w->render.kernel,
 					.boot = read_boot(boot, sizeof(boot))};
 
-	int status = keeping_open(&w->keeping, self, w->set.store, &w->set.limits, &run, &w->render,
-				  &w->tee);
+	int status = keeping_open(&w->keeping, self, w->set.store, &w->set.limits, &run, true,
+				  &w->render, &w->tee);
 
 	if (status != STATUS_CANNOT)
 		return status;
-	fprintf(stderr, "  going on without a history\n");
+	fprintf(stderr, "  going on without a history%s\n",
+		w->keeping.history ? " until it can be had" : "");
 	return STATUS_OK;
 }
 
