@@ -540,6 +540,21 @@ static void diagnose_accused(struct watch *w)
 		service_alive(&w->service);
 }
 
+/*
+ * What is told from now on has the time of the day as it is now. But a recording has one offset for
+ * all of it, so that its replay prints the same.
+ */
+static void follow_clock(struct watch *w)
+{
+	int64_t step;
+
+	if (w->recorder || !render_set_clock(&w->render, &step))
+		return;
+	w->keeping.render.real_offset = w->render.real_offset;
+	w->alerts.render.real_offset = w->render.real_offset;
+	serving_set_clock(&w->serving, &w->render, step);
+}
+
 static int loop(struct watch *w, const sigset_t *signals)
 {
 	struct conductor *c = &w->session.conductor;
@@ -550,6 +565,7 @@ static int loop(struct watch *w, const sigset_t *signals)
 	end = next;
 	session_add_ns(&end, w->set.for_ns);
 	do {
+		follow_clock(w);
 		err = conductor_step(c);
 		check_recording(w);
 		keeping_check(&w->keeping);

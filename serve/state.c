@@ -214,6 +214,7 @@ static void on_sample(void *ctx, const struct report_sample *r)
 	pthread_mutex_lock(&s->lock);
 	f->looks++;
 	f->last_ns = now->now_ns;
+	f->last_ms = real_ms(s, now->now_ns);
 	f->level = r->level;
 	f->acquired = now->acquired;
 	f->released = now->released;
@@ -249,7 +250,7 @@ static struct incident *incident_of(struct state *s, const struct report_verdict
 	*oldest = (struct incident){.id = ++s->nr_opened,
 				    .kind = v->finding->driver->kind,
 				    .plain = v->plain,
-				    .first_ns = v->now_ns};
+				    .first_ms = real_ms(s, v->now_ns)};
 	memcpy(oldest->driver, v->finding->driver->driver, sizeof(oldest->driver));
 	return oldest;
 }
@@ -264,6 +265,7 @@ static void keep_verdict(struct state *s, const struct report_verdict *v)
 	i->pins = v->finding->pins;
 	i->bytes = v->finding->bytes;
 	i->last_ns = v->now_ns;
+	i->last_ms = real_ms(s, v->now_ns);
 	i->verdicts++;
 	if (s->taken) {
 		text_drop(i->verdict);
@@ -408,6 +410,31 @@ const struct reporter state_reporter = {
 	.diagnosis = on_diagnosis,
 };
 
+/* ---- the clock of the day -------------------------------------------------------------- */
+
+/* What was before has the times that the clock would have told, had it always been right. */
+static void shift(struct state *s, int64_t ms)
+{
+	s->facts.since_ms += ms;
+	s->facts.last_ms += ms;
+	for (size_t i = 0; i < STATE_INCIDENTS; i++) {
+		s->incidents[i].first_ms += ms;
+		s->incidents[i].last_ms += ms;
+	}
+	for (uint32_t i = 0; i < s->facts.nr_drivers; i++)
+		if (s->facts.drivers[i].exhausted_s > 0)
+			s->facts.drivers[i].exhausted_s += (double)ms / 1e3;
+	curve_shift(s->curve, ms);
+}
+
+void state_set_clock(struct state *s, int64_t real_offset, int64_t step)
+{
+	pthread_mutex_lock(&s->lock);
+	s->render.real_offset = real_offset;
+	shift(s, step / NS_PER_MS);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- the readers ---------------------------------------------------------------------- */
 
 void state_facts(struct state *s, struct facts *out)
@@ -417,9 +444,11 @@ void state_facts(struct state *s, struct facts *out)
 	pthread_mutex_unlock(&s->lock);
 }
 
-const struct render *state_render(const struct state *s)
+void state_render(struct state *s, struct render *out)
 {
-	return &s->render;
+	pthread_mutex_lock(&s->lock);
+	*out = s->render;
+	pthread_mutex_unlock(&s->lock);
 }
 
 struct text *state_drivers(struct state *s)
@@ -574,17 +603,18 @@ static void init_facts(struct state *s, uint64_t interval_ns)
 {
 	struct timespec now;
 	struct facts *f = &s->facts;
+	uint64_t now_ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	f->since_ns = (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+	now_ns = (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+	f->since_ms = real_ms(s, now_ns);
 	f->interval_ns = interval_ns;
-	f->real_offset = s->render.real_offset;
 	memcpy(f->host, s->render.host, sizeof(f->host));
 	memcpy(f->kernel, s->render.kernel, sizeof(f->kernel));
 	driver_at(s, "other"); /* STATE_OTHER */
 	/* A microsecond an event: no run has the numbers of the one before. */
 	s->first_event = s->oldest = s->next_event =
-		(f->since_ns + (uint64_t)f->real_offset) / 1000;
+		(now_ns + (uint64_t)s->render.real_offset) / 1000;
 }
 
 struct state *state_create(const struct render *render, uint64_t interval_ns)

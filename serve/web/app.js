@@ -437,8 +437,9 @@ async function fetchAll() {
 }
 
 function onSample(o) {
-	const n = o.outstanding;
-	state.points.push({ t: Date.parse(o.time), last: n, low: n, high: n,
+	const n = o.outstanding, t = Date.parse(o.time);
+	if (state.points.length && t < newest() - 2000) return fetchAll(); // the clock was set back
+	state.points.push({ t, last: n, low: n, high: n,
 		drivers: state.drivers.map((d) => ({ driver: d.driver, bytes: d.bytes })) });
 	if (state.points.length > 4000) fetchPoints().catch(fail); // coarser ones again
 	if (state.status) {

@@ -121,6 +121,42 @@ static void test_an_incident_that_gives_way_takes_its_diagnosis_along(void **sta
 	assert_int_equal(diagnosed(*state, STATE_INCIDENTS + 2), 0);
 }
 
+static void test_when_the_clock_is_set_what_was_before_is_as_if_it_always_had_been(void **state)
+{
+	const struct sample sample = {.now_ns = SEC(7), .acquired = 3};
+	const struct report_sample look = {.sample = &sample};
+	struct curve_point *points;
+	struct incident i;
+	struct facts f;
+	uint32_t step_s;
+	int64_t since;
+	size_t nr;
+
+	(void)state;
+	state_facts(*state, &f);
+	since = f.since_ms;
+	state_reporter.sample(*state, &look);
+	accuse(*state, "leaky", BLAME_MODULE, false, 8);
+	state_set_clock(*state, (int64_t)SEC(1000), (int64_t)SEC(900)); /* 100 s of it suspended */
+	accuse(*state, "leaky", BLAME_MODULE, false, 9);
+	assert_true(state_incident(*state, 1, &i));
+	assert_int_equal(i.first_ms, 908000);
+	assert_int_equal(i.last_ms, 1009000);
+	incident_drop(&i);
+	state_facts(*state, &f);
+	assert_int_equal(f.since_ms, since + 900000);
+	assert_int_equal(f.last_ms, 907000);
+	assert_int_equal(state_points(*state, 0, &points, &nr, &step_s), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(points[0].time_ms, 907000);
+	free(points);
+	state_reporter.sample(*state, &look);
+	assert_int_equal(state_points(*state, 1000000, &points, &nr, &step_s), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(points[0].time_ms, 1007000);
+	free(points);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -128,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_diagnosis_is_of_all_incidents_of_its_driver_and_of_no_other),
 		TEST(test_diagnoses_are_bounded_and_the_newest_is_kept_whatever_its_size),
+		TEST(test_when_the_clock_is_set_what_was_before_is_as_if_it_always_had_been),
 		TEST(test_an_incident_that_gives_way_takes_its_diagnosis_along),
 	};
 
