@@ -406,6 +406,7 @@ static int loop(struct limiter *l)
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	session_add_ns(&end, l->for_ns);
 	do {
+		render_set_clock(&l->render, NULL);
 		err = look(l);
 		clock_gettime(CLOCK_MONOTONIC, &next);
 		session_add_ns(&next, l->interval_ns);

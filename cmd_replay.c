@@ -89,7 +89,7 @@ static int begin_history(struct replay_command *c, const struct command *self)
 		return STATUS_OK;
 	units_clean(replay_header(c->playback.replay)->version,
 		    sizeof(replay_header(c->playback.replay)->version), version, sizeof(version));
-	return keeping_open(&c->keeping, self, c->store, &limits, &run, &c->render, &c->tee);
+	return keeping_open(&c->keeping, self, c->store, &limits, &run, false, &c->render, &c->tee);
 }
 
 static int show_all(struct replay_command *c)

@@ -48,13 +48,11 @@ static int find_path(struct keeping *k, const char *file)
 	return 0;
 }
 
-static void tell_aside(const struct keeping *k, const struct database *opened)
+static void tell_aside(const struct keeping *k, const char *where)
 {
 	char aside[PATH_MAX];
 
-	if (!opened->aside[0])
-		return;
-	units_clean(opened->aside, sizeof(opened->aside), aside, sizeof(aside));
+	units_clean(where, PATH_MAX, aside, sizeof(aside));
 	fprintf(stderr,
 		"pinleak: %s: the history is damaged, a new one is begun\n"
 		"  the damaged one is kept: %s\n",
@@ -89,7 +87,7 @@ static int refuse(const struct keeping *k, const struct command *self, int err, 
 }
 
 int keeping_open(struct keeping *k, const struct command *self, const char *file,
-		 const struct history_limits *limits, const struct history_run *run,
+		 const struct history_limits *limits, const struct history_run *run, bool later,
 		 const struct render *like, struct tee *tee)
 {
 	struct database opened = {0};
@@ -99,31 +97,37 @@ int keeping_open(struct keeping *k, const struct command *self, const char *file
 		return STATUS_OK;
 	units_clean(err ? file : k->path, PATH_MAX, k->name, sizeof(k->name));
 	if (!err)
-		err = history_open(k->path, limits, run, &k->history, &opened);
-	tell_aside(k, &opened);
-	if (err)
-		return refuse(k, self, err, opened.version);
+		err = history_open(k->path, limits, run, later, &k->history, &opened);
+	if (opened.aside[0]) {
+		tell_aside(k, opened.aside);
+		k->asides++;
+	}
+	k->failed = err;
 	k->render = *like;
 	k->render.take = history_take;
 	k->render.taker = k->history;
-	tee_add(tee, &json_feed, &k->render);
-	return STATUS_OK;
+	if (k->history)
+		tee_add(tee, &json_feed, &k->render);
+	return err ? refuse(k, self, err, opened.version) : STATUS_OK;
 }
 
 void keeping_check(struct keeping *k)
 {
-	struct history_state s;
+	const struct history_state *s;
 
 	if (!k->history)
 		return;
 	s = history_state(k->history);
-	if (s.error && !k->failed)
+	if (s->asides != k->asides)
+		tell_aside(k, s->aside);
+	k->asides = s->asides;
+	if (s->error && !k->failed)
 		fprintf(stderr, "pinleak: %s: the history cannot be written, trying again: %s\n",
-			k->name, strerror(-s.error));
-	else if (!s.error && k->failed)
+			k->name, strerror(-s->error));
+	else if (!s->error && k->failed)
 		fprintf(stderr, "pinleak: %s: the history is written again; %" PRIu64 " lost\n",
-			k->name, s.lost);
-	k->failed = s.error;
+			k->name, s->lost);
+	k->failed = s->error;
 }
 
 void keeping_close(struct keeping *k, bool clean)

@@ -113,6 +113,12 @@ void serving_stop(struct serving *v)
 	*v = (struct serving){0};
 }
 
+void serving_set_clock(struct serving *v, const struct render *r, int64_t step)
+{
+	if (v->state)
+		state_set_clock(v->state, r->real_offset, step);
+}
+
 void serving_tell(const struct serving *v, FILE *to)
 {
 	char url[SERVER_URL];

@@ -41,6 +41,9 @@ int serving_start(struct serving *v, const struct serving_settings *set, const s
 		  uint64_t interval_ns, struct tee *tee);
 void serving_stop(struct serving *v);
 
+/* What is told from now on has the time of this render, see render_set_clock(). */
+void serving_set_clock(struct serving *v, const struct render *r, int64_t step);
+
 /* Says where, in one line. */
 void serving_tell(const struct serving *v, FILE *to);
 

@@ -38,6 +38,8 @@ static void set_next(struct top *t)
 
 static void look(struct top *t)
 {
+	if (t->live)
+		render_set_clock(&t->render, NULL);
 	t->err = conductor_step(t->conductor);
 	if (t->live)
 		live_foresee(t->live, monitor_is_stirring(t->conductor->monitor));

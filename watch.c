@@ -428,12 +428,13 @@ static int begin_history(struct watch *w, const struct command *self)
 					.kernel = w->render.kernel,
 					.boot = read_boot(boot, sizeof(boot))};
 
-	int status = keeping_open(&w->keeping, self, w->set.store, &w->set.limits, &run, &w->render,
-				  &w->tee);
+	int status = keeping_open(&w->keeping, self, w->set.store, &w->set.limits, &run, true,
+				  &w->render, &w->tee);
 
 	if (status != STATUS_CANNOT)
 		return status;
-	fprintf(stderr, "  going on without a history\n");
+	fprintf(stderr, "  going on without a history%s\n",
+		w->keeping.history ? " until it can be had" : "");
 	return STATUS_OK;
 }
 
@@ -529,6 +530,21 @@ static void diagnose_accused(struct watch *w)
 		service_alive(&w->service);
 }
 
+/*
+ * What is told from now on has the time of the day as it is now. But a recording has one offset for
+ * all of it, so that its replay prints the same.
+ */
+static void follow_clock(struct watch *w)
+{
+	int64_t step;
+
+	if (w->recorder || !render_set_clock(&w->render, &step))
+		return;
+	w->keeping.render.real_offset = w->render.real_offset;
+	w->alerts.render.real_offset = w->render.real_offset;
+	serving_set_clock(&w->serving, &w->render, step);
+}
+
 static int loop(struct watch *w, const sigset_t *signals)
 {
 	struct conductor *c = &w->session.conductor;
@@ -539,6 +555,7 @@ static int loop(struct watch *w, const sigset_t *signals)
 	end = next;
 	session_add_ns(&end, w->set.for_ns);
 	do {
+		follow_clock(w);
 		err = conductor_step(c);
 		check_recording(w);
 		keeping_check(&w->keeping);

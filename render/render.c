@@ -25,6 +25,37 @@ int64_t render_real_offset(void)
 	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 }
 
+/* False: they are not exact, as something else ran between the clocks. */
+static bool read_offsets(int64_t *real, int64_t *boot)
+{
+	int64_t before = clock_ns(CLOCK_MONOTONIC), after;
+
+	*real = clock_ns(CLOCK_REALTIME);
+	*boot = clock_ns(CLOCK_BOOTTIME);
+	after = clock_ns(CLOCK_MONOTONIC);
+	*real -= before;
+	*boot -= before;
+	return after - before < RENDER_DRIFT / 10;
+}
+
+static bool differs(int64_t a, int64_t b)
+{
+	return a - b >= RENDER_DRIFT || b - a >= RENDER_DRIFT;
+}
+
+bool render_set_clock(struct render *r, int64_t *step)
+{
+	int64_t real, boot;
+
+	if (!read_offsets(&real, &boot) || !differs(real, r->real_offset))
+		return false;
+	if (step)
+		*step = real - r->real_offset - (boot - r->boot_offset);
+	r->real_offset = real;
+	r->boot_offset = boot;
+	return true;
+}
+
 void render_here(struct render *r, FILE *to)
 {
 	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -34,14 +65,18 @@ void render_here(struct render *r, FILE *to)
 	uname(&u);
 	units_clean(u.nodename, sizeof(u.nodename), r->host, sizeof(r->host));
 	units_clean(u.release, sizeof(u.release), r->kernel, sizeof(r->kernel));
-	r->real_offset = render_real_offset();
+	read_offsets(&r->real_offset, &r->boot_offset);
 	r->colour = isatty(fileno(to)) && !(no_colour && *no_colour) && term &&
 		    strcmp(term, "dumb") != 0;
 }
 
 void render_time(const struct render *r, uint64_t now_ns, char *out)
 {
-	int64_t real = (int64_t)now_ns + r->real_offset;
+	render_real_time((int64_t)now_ns + r->real_offset, out);
+}
+
+void render_real_time(int64_t real, char *out)
+{
 	time_t seconds = real / NS_PER_S;
 	struct tm tm;
 	size_t n;

@@ -24,6 +24,7 @@ struct render {
 	void (*take)(void *taker, struct json_t *object);
 	void *taker;
 	int64_t real_offset; /* ns: CLOCK_REALTIME less CLOCK_MONOTONIC */
+	int64_t boot_offset; /* ns: CLOCK_BOOTTIME less CLOCK_MONOTONIC: that it was suspended */
 	char host[72];
 	char kernel[72];
 };
@@ -34,6 +35,14 @@ void render_here(struct render *r, FILE *to);
 
 /* CLOCK_REALTIME less CLOCK_MONOTONIC as they are now on this machine, in ns. */
 int64_t render_real_offset(void);
+
+/*
+ * Takes the offset anew, as the clock of the day may be set, and CLOCK_MONOTONIC stands still while
+ * the machine is suspended. True: it has changed, by RENDER_DRIFT at least. *step, in ns, unless
+ * step is NULL: by how much the clock itself was set.
+ */
+#define RENDER_DRIFT 100000000
+bool render_set_clock(struct render *r, int64_t *step);
 
 extern const struct reporter text_reporter, json_reporter;
 
@@ -47,8 +56,9 @@ void render_run_text(FILE *to, const struct report_run *run);
 void render_run_json(const struct render *r, const struct report_run *run);
 void render_run_junit(const struct render *r, FILE *to, const struct report_run *run);
 
-/* "2026-11-22T20:00:00.000Z" into 32 bytes. */
+/* "2026-11-22T20:00:00.000Z" into 32 bytes; the same of ns since 1970. */
 void render_time(const struct render *r, uint64_t now_ns, char *out);
+void render_real_time(int64_t real_ns, char *out);
 
 /* "20:01:02", local time. */
 #define RENDER_CLOCK 16

@@ -19,14 +19,17 @@ static uint64_t now_ns(void)
 
 static json_t *event(struct state *s, const char *type)
 {
-	return json_event(state_render(s), type, now_ns());
+	struct render r;
+
+	state_render(s, &r);
+	return json_event(&r, type, now_ns());
 }
 
-static json_t *time_of(struct state *s, uint64_t ns)
+static json_t *time_of(int64_t ms)
 {
 	char text[32];
 
-	render_time(state_render(s), ns, text);
+	render_real_time(ms * 1000000, text);
 	return json_string(text);
 }
 
@@ -77,10 +80,10 @@ int api_status(struct state *s, struct body *out)
 
 	state_facts(s, &f);
 	json_object_set_new(o, "version", json_string(PINLEAK_VERSION));
-	json_object_set_new(o, "since", time_of(s, f.since_ns));
+	json_object_set_new(o, "since", time_of(f.since_ms));
 	json_object_set_new(o, "interval_s", json_real((double)f.interval_ns / 1e9));
 	json_object_set_new(o, "looks", json_integer((json_int_t)f.looks));
-	json_object_set_new(o, "last_look", f.looks ? time_of(s, f.last_ns) : json_null());
+	json_object_set_new(o, "last_look", f.looks ? time_of(f.last_ms) : json_null());
 	json_object_set_new(o, "level", json_string(level_name(f.level)));
 	json_object_set_new(o, "tracking_refused", json_boolean(f.refused));
 	json_object_set_new(o, "outstanding", json_integer(f.acquired - f.released));
@@ -108,11 +111,9 @@ static json_t *shares_array(const struct curve_point *p, const struct facts *f)
 	return a;
 }
 
-static json_t *point_object(struct state *s, const struct curve_point *p, const struct facts *f)
+static json_t *point_object(const struct curve_point *p, const struct facts *f)
 {
-	uint64_t ns = (uint64_t)(p->time_ms * 1000000 - f->real_offset);
-
-	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:o}", "time", time_of(s, ns),
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:o}", "time", time_of(p->time_ms),
 			 "outstanding", (json_int_t)p->last, "low", (json_int_t)p->low, "high",
 			 (json_int_t)p->high, "memory_available", (json_int_t)p->available, "level",
 			 level_name(p->level), "drivers", shares_array(p, f));
@@ -135,7 +136,7 @@ int api_samples(struct state *s, int64_t since_ms, struct body *out)
 	json_object_set_new(o, "memory_total", json_integer((json_int_t)f.memory_total));
 	a = json_array();
 	for (size_t i = 0; i < nr; i++)
-		json_array_append_new(a, point_object(s, &points[i], &f));
+		json_array_append_new(a, point_object(&points[i], &f));
 	json_object_set_new(o, "samples", a);
 	free(points);
 	return finish(o, out);
@@ -157,11 +158,11 @@ int api_drivers(struct state *s, struct body *out)
 	return t && !line ? -ENOMEM : 0;
 }
 
-static void fill_incident(struct state *s, json_t *o, const struct incident *i)
+static void fill_incident(json_t *o, const struct incident *i)
 {
 	json_object_set_new(o, "id", json_integer((json_int_t)i->id));
-	json_object_set_new(o, "first", time_of(s, i->first_ns));
-	json_object_set_new(o, "last", time_of(s, i->last_ns));
+	json_object_set_new(o, "first", time_of(i->first_ms));
+	json_object_set_new(o, "last", time_of(i->last_ms));
 	json_object_set_new(o, "verdicts", json_integer((json_int_t)i->verdicts));
 	json_object_set_new(o, "driver", json_text_or_null(i->driver));
 	json_object_set_new(o, "kind", json_string(blame_kind_name(i->kind)));
@@ -181,37 +182,38 @@ int api_incidents(struct state *s, struct body *out)
 
 	for (size_t i = 0; i < nr; i++) {
 		row = json_object();
-		fill_incident(s, row, &all[i]);
+		fill_incident(row, &all[i]);
 		json_array_append_new(a, row);
-		text_drop(all[i].verdict);
+		incident_drop(&all[i]);
 	}
 	json_object_set_new(o, "incidents", a);
 	return finish(o, out);
 }
 
-/* The verdict of an incident, taken apart again; NULL: there is none, or no memory. */
-static json_t *verdict_of(struct incident *i)
+/* An object, taken apart again; NULL: there is none, or no memory. */
+static json_t *object_of(const struct text *t)
 {
-	json_t *v = i->verdict ? json_loadb(i->verdict->data, i->verdict->size, 0, NULL) : NULL;
-
-	text_drop(i->verdict);
-	i->verdict = NULL;
-	return v;
+	return t ? json_loadb(t->data, t->size, 0, NULL) : NULL;
 }
 
 int api_incident(struct state *s, uint64_t id, struct body *out)
 {
 	struct incident i;
-	json_t *o, *verdict;
+	json_t *o, *verdict, *diagnosis;
 
 	if (!state_incident(s, id, &i))
 		return 0;
-	verdict = verdict_of(&i);
-	if (!verdict)
+	verdict = object_of(i.verdict);
+	diagnosis = object_of(i.diagnosis);
+	incident_drop(&i);
+	if (!verdict) {
+		json_decref(diagnosis);
 		return -ENOMEM;
+	}
 	o = event(s, "live_incident");
-	fill_incident(s, o, &i);
+	fill_incident(o, &i);
 	json_object_set_new(o, "verdict", verdict);
+	json_object_set_new(o, "inspect", diagnosis ? diagnosis : json_null());
 	return finish(o, out);
 }
 
@@ -250,7 +252,8 @@ int api_flame(struct state *s, uint64_t id, struct body *out)
 
 	if (!state_incident(s, id, &i))
 		return 0;
-	verdict = verdict_of(&i);
+	verdict = object_of(i.verdict);
+	incident_drop(&i);
 	sites = json_object_get(verdict, "sites");
 	if (!sites) {
 		json_decref(verdict);

@@ -102,6 +102,13 @@ static size_t held(const struct ring *r)
 	return r->added < r->room ? (size_t)r->added : r->room;
 }
 
+void curve_shift(struct curve *s, int64_t ms)
+{
+	for (size_t i = 0; i < RINGS; i++)
+		for (size_t n = 0; n < held(&s->rings[i]); n++)
+			s->rings[i].points[n].time_ms += ms;
+}
+
 /* The nth point that is there, the oldest is the first. */
 static const struct curve_point *nth(const struct ring *r, size_t n)
 {

@@ -40,6 +40,9 @@ void curve_destroy(struct curve *s);
 /* One look; low and high are its own. One that is older than the last is taken to be as old. */
 void curve_add(struct curve *s, const struct curve_point *look);
 
+/* The clock was set: all that there is was so many ms later, or earlier. */
+void curve_shift(struct curve *s, int64_t ms);
+
 /*
  * The points since a time, oldest first: the finest ones that reach back so far, or those that
  * reach farthest. *step_s is 0 (looks), 60 or 3600. Returns how many there are; `first` is for

@@ -214,6 +214,7 @@ static void on_sample(void *ctx, const struct report_sample *r)
 	pthread_mutex_lock(&s->lock);
 	f->looks++;
 	f->last_ns = now->now_ns;
+	f->last_ms = real_ms(s, now->now_ns);
 	f->level = r->level;
 	f->acquired = now->acquired;
 	f->released = now->released;
@@ -245,11 +246,11 @@ static struct incident *incident_of(struct state *s, const struct report_verdict
 		if (i->last_ns < oldest->last_ns)
 			oldest = i;
 	}
-	text_drop(oldest->verdict);
+	incident_drop(oldest);
 	*oldest = (struct incident){.id = ++s->nr_opened,
 				    .kind = v->finding->driver->kind,
 				    .plain = v->plain,
-				    .first_ns = v->now_ns};
+				    .first_ms = real_ms(s, v->now_ns)};
 	memcpy(oldest->driver, v->finding->driver->driver, sizeof(oldest->driver));
 	return oldest;
 }
@@ -264,6 +265,7 @@ static void keep_verdict(struct state *s, const struct report_verdict *v)
 	i->pins = v->finding->pins;
 	i->bytes = v->finding->bytes;
 	i->last_ns = v->now_ns;
+	i->last_ms = real_ms(s, v->now_ns);
 	i->verdicts++;
 	if (s->taken) {
 		text_drop(i->verdict);
@@ -357,11 +359,41 @@ ONLY_AN_EVENT(summary)
 ONLY_AN_EVENT(references)
 ONLY_AN_EVENT(limit)
 
-static void on_diagnosis(void *ctx, const struct inspect *i)
+/* The oldest news goes first; what was told just now is kept, whatever its size. */
+static void bound_diagnoses(struct state *s, const struct text *newest)
+{
+	for (;;) {
+		struct incident *oldest = NULL;
+		size_t size = 0;
+
+		for (struct incident *i = s->incidents; i < s->incidents + STATE_INCIDENTS; i++) {
+			if (!i->diagnosis)
+				continue;
+			size += i->diagnosis->size;
+			if (i->diagnosis != newest && (!oldest || i->last_ns < oldest->last_ns))
+				oldest = i;
+		}
+		if (size <= STATE_DIAGNOSES || !oldest)
+			return;
+		text_drop(oldest->diagnosis);
+		oldest->diagnosis = NULL;
+	}
+}
+
+/* It is of all incidents of the driver: pins and plain references are two. */
+static void on_diagnosis(void *ctx, const struct inspect *of)
 {
 	struct state *s = ctx;
 
-	json_diagnosis.diagnosis(&s->render, i);
+	json_diagnosis.diagnosis(&s->render, of);
+	pthread_mutex_lock(&s->lock);
+	for (struct incident *i = s->incidents; s->taken && i < s->incidents + STATE_INCIDENTS; i++)
+		if (i->id && i->kind != BLAME_UNKNOWN && !strcmp(i->driver, of->asked)) {
+			text_drop(i->diagnosis);
+			i->diagnosis = text_hold(s->taken);
+		}
+	bound_diagnoses(s, s->taken);
+	pthread_mutex_unlock(&s->lock);
 }
 
 const struct reporter state_reporter = {
@@ -378,6 +410,31 @@ const struct reporter state_reporter = {
 	.diagnosis = on_diagnosis,
 };
 
+/* ---- the clock of the day -------------------------------------------------------------- */
+
+/* What was before has the times that the clock would have told, had it always been right. */
+static void shift(struct state *s, int64_t ms)
+{
+	s->facts.since_ms += ms;
+	s->facts.last_ms += ms;
+	for (size_t i = 0; i < STATE_INCIDENTS; i++) {
+		s->incidents[i].first_ms += ms;
+		s->incidents[i].last_ms += ms;
+	}
+	for (uint32_t i = 0; i < s->facts.nr_drivers; i++)
+		if (s->facts.drivers[i].exhausted_s > 0)
+			s->facts.drivers[i].exhausted_s += (double)ms / 1e3;
+	curve_shift(s->curve, ms);
+}
+
+void state_set_clock(struct state *s, int64_t real_offset, int64_t step)
+{
+	pthread_mutex_lock(&s->lock);
+	s->render.real_offset = real_offset;
+	shift(s, step / NS_PER_MS);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- the readers ---------------------------------------------------------------------- */
 
 void state_facts(struct state *s, struct facts *out)
@@ -387,9 +444,11 @@ void state_facts(struct state *s, struct facts *out)
 	pthread_mutex_unlock(&s->lock);
 }
 
-const struct render *state_render(const struct state *s)
+void state_render(struct state *s, struct render *out)
 {
-	return &s->render;
+	pthread_mutex_lock(&s->lock);
+	*out = s->render;
+	pthread_mutex_unlock(&s->lock);
 }
 
 struct text *state_drivers(struct state *s)
@@ -400,6 +459,20 @@ struct text *state_drivers(struct state *s)
 	t = text_hold(s->drivers);
 	pthread_mutex_unlock(&s->lock);
 	return t;
+}
+
+static struct incident hold(const struct incident *i)
+{
+	text_hold(i->verdict);
+	text_hold(i->diagnosis);
+	return *i;
+}
+
+void incident_drop(struct incident *i)
+{
+	text_drop(i->verdict);
+	text_drop(i->diagnosis);
+	i->verdict = i->diagnosis = NULL;
 }
 
 static int by_id(const void *a, const void *b)
@@ -415,8 +488,7 @@ size_t state_incidents(struct state *s, struct incident *out)
 
 	pthread_mutex_lock(&s->lock);
 	for (nr = 0; nr < STATE_INCIDENTS && s->incidents[nr].id; nr++) {
-		out[nr] = s->incidents[nr];
-		text_hold(out[nr].verdict);
+		out[nr] = hold(&s->incidents[nr]);
 	}
 	pthread_mutex_unlock(&s->lock);
 	qsort(out, nr, sizeof(*out), by_id);
@@ -430,10 +502,8 @@ bool state_incident(struct state *s, uint64_t id, struct incident *out)
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; id && i < STATE_INCIDENTS && !found; i++) {
 		found = s->incidents[i].id == id;
-		if (found) {
-			*out = s->incidents[i];
-			text_hold(out->verdict);
-		}
+		if (found)
+			*out = hold(&s->incidents[i]);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return found;
@@ -533,17 +603,18 @@ static void init_facts(struct state *s, uint64_t interval_ns)
 {
 	struct timespec now;
 	struct facts *f = &s->facts;
+	uint64_t now_ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	f->since_ns = (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+	now_ns = (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+	f->since_ms = real_ms(s, now_ns);
 	f->interval_ns = interval_ns;
-	f->real_offset = s->render.real_offset;
 	memcpy(f->host, s->render.host, sizeof(f->host));
 	memcpy(f->kernel, s->render.kernel, sizeof(f->kernel));
 	driver_at(s, "other"); /* STATE_OTHER */
 	/* A microsecond an event: no run has the numbers of the one before. */
 	s->first_event = s->oldest = s->next_event =
-		(f->since_ns + (uint64_t)f->real_offset) / 1000;
+		(now_ns + (uint64_t)s->render.real_offset) / 1000;
 }
 
 struct state *state_create(const struct render *render, uint64_t interval_ns)
@@ -572,7 +643,7 @@ void state_destroy(struct state *s)
 	while (s->oldest < s->next_event)
 		forget_oldest(s);
 	for (size_t i = 0; i < STATE_INCIDENTS; i++)
-		text_drop(s->incidents[i].verdict);
+		incident_drop(&s->incidents[i]);
 	text_drop(s->drivers);
 	curve_destroy(s->curve);
 	pthread_cond_destroy(&s->news);

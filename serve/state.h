@@ -17,6 +17,7 @@
 #define STATE_INCIDENTS	  64
 #define STATE_EVENTS	  1024
 #define STATE_EVENT_BYTES (4 << 20) /* of all events that are kept */
+#define STATE_DIAGNOSES	  (4 << 20) /* bytes of all diagnoses that are kept */
 
 /* A text that several may hold; it does not change. */
 struct text {
@@ -42,10 +43,10 @@ struct facts {
 	char host[72];
 	char kernel[72];
 	uint64_t interval_ns;
-	uint64_t since_ns; /* CLOCK_MONOTONIC, as the next */
-	uint64_t last_ns;  /* of the last look; 0: there was none */
+	int64_t since_ms; /* since 1970, as the next */
+	int64_t last_ms;  /* of the last look */
+	uint64_t last_ns; /* the same by CLOCK_MONOTONIC; 0: there was none */
 	uint64_t looks;
-	int64_t real_offset; /* to CLOCK_REALTIME, ns */
 	enum level level;
 	bool refused; /* a level was wanted that cannot be had */
 	int64_t acquired;
@@ -74,10 +75,12 @@ struct incident {
 	bool at_rest;
 	uint64_t pins;
 	uint64_t bytes;
-	uint64_t first_ns; /* CLOCK_MONOTONIC, as the next */
-	uint64_t last_ns;
+	int64_t first_ms; /* since 1970, as the next */
+	int64_t last_ms;
+	uint64_t last_ns; /* the same by CLOCK_MONOTONIC */
 	uint64_t verdicts;
-	struct text *verdict; /* the last one, as JSON */
+	struct text *verdict;	/* the last one, as JSON */
+	struct text *diagnosis; /* as JSON; NULL: nothing was told of it, or it is kept no longer */
 };
 
 struct state;
@@ -89,20 +92,24 @@ void state_destroy(struct state *s);
 /* To be told by the monitor; its context is a struct state. */
 extern const struct reporter state_reporter;
 
+/* The offset of the clock of the day is another, and by step ns of it that clock was set. */
+void state_set_clock(struct state *s, int64_t real_offset, int64_t step);
+
 /* What follows may be called in any thread. */
 
 void state_facts(struct state *s, struct facts *out);
 
 /* The render of its objects: for json_event(). */
-const struct render *state_render(const struct state *s);
+void state_render(struct state *s, struct render *out);
 
 /* The last "drivers" object; NULL: nothing has been tracked. The caller drops it. */
 struct text *state_drivers(struct state *s);
 
-/* All incidents, the first one first, each with its verdict held. Returns how many. */
+/* All incidents, the first one first, each to be let go of. Returns how many. */
 size_t state_incidents(struct state *s, struct incident *out);
 /* False: there is none. */
 bool state_incident(struct state *s, uint64_t id, struct incident *out);
+void incident_drop(struct incident *i);
 
 /*
  * The points since a time (ms since 1970) as an array that the caller frees, and their number.

@@ -9,8 +9,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "aside.h"
 
 #define PRIVATE 0600
 #define PATIENCE                                                                                   \
@@ -261,37 +262,27 @@ static int open_file(struct database *d, const char *path, const struct database
 	return err ? err : upgrade(d, kind);
 }
 
-static void close_sql(struct database *d)
+void database_shut(struct database *d)
 {
 	sqlite3_close(d->sql);
 	d->sql = NULL;
 }
 
-/* The log goes with the file: sqlite3 finds it there under the new name. */
-static int set_aside(struct database *d, const char *path)
+int database_reopen(struct database *d, const char *path, const struct database_kind *kind)
 {
-	char log[PATH_MAX], suffix[64], aside[PATH_MAX];
-	time_t now = time(NULL);
-	struct tm tm;
-	int err;
+	int err = 0;
 
-	gmtime_r(&now, &tm);
-	strftime(suffix, sizeof(suffix), ".damaged-%Y%m%dT%H%M%SZ", &tm);
-	err = beside(path, suffix, aside);
-	for (int i = 2; !err && !access(aside, F_OK); i++)
-		err = snprintf(aside, sizeof(aside), "%s%s-%d", path, suffix, i) < PATH_MAX
-			      ? 0
-			      : -ENAMETOOLONG;
-	if (err)
+	database_shut(d);
+	if (d->damaged)
+		err = aside_move(path, d->aside);
+	if (err && err != -ENOENT)
 		return err;
-	if (rename(path, aside))
-		return -errno;
-	memcpy(d->aside, aside, sizeof(aside));
-	if (!beside(path, "-wal", log) && !beside(d->aside, "-wal", aside))
-		rename(log, aside);
-	if (!beside(path, "-shm", log))
-		unlink(log);
-	return 0;
+	d->damaged = false;
+	err = open_file(d, path, kind);
+	d->damaged = err == -EBADMSG;
+	if (err)
+		database_shut(d);
+	return err;
 }
 
 int database_open(struct database *d, const char *path, const struct database_kind *kind)
@@ -307,13 +298,8 @@ int database_open(struct database *d, const char *path, const struct database_ki
 		forget_lock(path, known);
 	if (err)
 		return err;
-	err = open_file(d, path, kind);
-	if (err != -EBADMSG)
-		return err;
-	close_sql(d);
-	err = set_aside(d, path);
-	d->version = 0;
-	return err ? err : open_file(d, path, kind);
+	err = database_reopen(d, path, kind);
+	return d->damaged ? database_reopen(d, path, kind) : err;
 }
 
 int database_open_to_read(struct database *d, const char *path, const struct database_kind *kind)
@@ -333,7 +319,7 @@ int database_open_to_read(struct database *d, const char *path, const struct dat
 
 void database_close(struct database *d)
 {
-	close_sql(d);
+	database_shut(d);
 	if (d->lock >= 0)
 		close(d->lock);
 	d->lock = -1;

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct database {
 	int lock;	      /* fd; -1: for reading */
 	char aside[PATH_MAX]; /* where a damaged file was moved to; "": there was none */
 	int version;	      /* that was found */
+	bool damaged;	      /* it was found to be: database_reopen() sets it aside */
 };
 
 /*
@@ -30,7 +32,7 @@ struct database {
  *
  * -EBUSY: another process writes to it; -EPROTONOSUPPORT: of a newer version, in d->version;
  * -EMEDIUMTYPE: a file of something else. These leave it as it is. A damaged file of ours is
- * renamed to PATH.damaged-TIME, its write-ahead log with it, and a new one begun: see d->aside.
+ * set aside as aside_move() does it, and a new one begun: see d->aside.
  * -ENOMEM, -errno of the file. database_close() is needed in any case.
  */
 int database_open(struct database *d, const char *path, const struct database_kind *kind)
@@ -40,6 +42,15 @@ int database_open(struct database *d, const char *path, const struct database_ki
 int database_open_to_read(struct database *d, const char *path, const struct database_kind *kind)
 	__attribute__((warn_unused_result));
 
+/*
+ * Opens it again, with the lock that it has, and begins a new one if it is damaged, where
+ * database_open() would. Whoever finds it damaged sets d->damaged. Errors as there; d->sql is NULL
+ * then.
+ */
+int database_reopen(struct database *d, const char *path, const struct database_kind *kind)
+	__attribute__((warn_unused_result));
+
+void database_shut(struct database *d); /* keeps the lock */
 void database_close(struct database *d);
 
 /* The -errno of an SQLite result code: -ENOSPC a full disk, -EBADMSG damage. 0 of success. */

@@ -14,6 +14,8 @@
 #define ITEMS_ROOM  ((size_t)2 << 20)	/* of all that wait */
 #define TRIM_PAUSE  60000		/* ms between two looks for what is too old */
 #define TRIM_ROWS   4096		/* at a time */
+#define TRIM_STEP   HOUR_MS		/* of the oldest, at a time */
+#define ASIDE_PAUSE 60000		/* ms between two files that are set aside */
 #define SPARE_PAGES 256			/* free ones that are left for what comes */
 #define VACUUM_STEP 64			/* pages */
 
@@ -29,6 +31,7 @@ struct item {
 
 struct history {
 	struct database db;
+	char *path;
 	struct history_limits limits;
 	struct history_state state;
 	struct series machine;
@@ -45,6 +48,7 @@ struct history {
 	int64_t now;	 /* of the last object */
 	int64_t written; /* the time of the last writing */
 	int64_t trimmed;
+	int64_t renewed; /* when it was found to be damaged last */
 };
 
 /* ---- the tables ----------------------------------------------------------------------- */
@@ -481,16 +485,37 @@ static int trim_course(struct history *h)
 			    "");
 }
 
-static int trim_old(struct history *h)
+/*
+ * Of each tier, before which time it is too old. From the oldest points on it is a step at a time:
+ * a clock that is far ahead, as some are at the boot until the network tells them the time, shall
+ * not take a year with it.
+ */
+static int find_old(struct history *h, int64_t *before)
 {
 	const int64_t kept[] = {h->limits.seconds_ms, h->limits.minutes_ms, h->limits.age_ms};
+	int64_t oldest;
+	char query[80];
+	int err = 0;
+
+	for (int tier = 0; tier < SERIES_TIERS && !err; tier++) {
+		snprintf(query, sizeof(query), "SELECT min(at) FROM machine_point WHERE tier = %d",
+			 tier);
+		err = database_number(h->db.sql, query, &oldest);
+		before[tier] = shorter(h->now - kept[tier], shorter(oldest, h->now) + TRIM_STEP);
+	}
+	return err;
+}
+
+static int trim_old(struct history *h)
+{
+	int64_t before[SERIES_TIERS];
 	bool points;
-	int err = 0, gone;
+	int err = find_old(h, before), gone;
 
 	for (size_t i = 0; i < TRIMS && !err; i++) {
 		points = strstr(trims[i].statement, "_point");
-		err = trim(h, i, h->now - (points ? kept[trims[i].tier] : h->limits.age_ms),
-			   TRIM_ROWS, &gone);
+		err = trim(h, i, before[points ? trims[i].tier : SERIES_TIERS - 1], TRIM_ROWS,
+			   &gone);
 	}
 	return err ? err : trim_course(h);
 }
@@ -544,13 +569,72 @@ static int keep_within_bounds(struct history *h)
 	return err;
 }
 
+/* ---- the file ------------------------------------------------------------------------- */
+
+static int set_size(struct history *h)
+{
+	char script[64];
+	int64_t size;
+	int err = database_number(h->db.sql, "PRAGMA page_size", &size);
+
+	if (err)
+		return err;
+	snprintf(script, sizeof(script), "PRAGMA max_page_count = %lld",
+		 (long long)(h->limits.bytes / (uint64_t)size));
+	return database_script(h->db.sql, script);
+}
+
+/* Opened for the first time, or again, and begun anew when it is damaged. */
+static int open_file(struct history *h)
+{
+	bool locked = h->db.lock >= 0;
+	int err;
+
+	h->db.aside[0] = '\0';
+	err = locked ? database_reopen(&h->db, h->path, &history_kind)
+		     : database_open(&h->db, h->path, &history_kind);
+	if (!err)
+		err = set_size(h);
+	if (h->db.aside[0]) {
+		memcpy(h->state.aside, h->db.aside, sizeof(h->state.aside));
+		h->state.asides++;
+	}
+	if (err && locked)
+		database_shut(&h->db);
+	else if (err)
+		database_close(&h->db);
+	h->run.id = 0;
+	return err;
+}
+
 /* Where the file has its greatest size already, only the second makes room for the first. */
-static void write_now(struct history *h)
+static int write_bounded(struct history *h)
 {
 	int err = write_waiting(h), bounds = keep_within_bounds(h);
 
+	return err ? err : bounds;
+}
+
+static bool may_renew(const struct history *h)
+{
+	return !h->renewed || h->now < h->renewed || h->now - h->renewed >= ASIDE_PAUSE;
+}
+
+static void write_now(struct history *h)
+{
+	int err = h->db.sql ? 0 : open_file(h);
+
+	if (!err)
+		err = write_bounded(h);
+	if (err == -EBADMSG && h->db.sql && may_renew(h)) {
+		h->renewed = h->now;
+		h->db.damaged = true;
+		err = open_file(h);
+		if (!err)
+			err = write_bounded(h);
+	}
 	h->written = h->now;
-	h->state.error = err ? err : bounds;
+	h->state.error = err;
 }
 
 /* ---- the writer ----------------------------------------------------------------------- */
@@ -579,33 +663,22 @@ void history_take(void *history, json_t *object)
 		write_now(h);
 }
 
-struct history_state history_state(const struct history *h)
+const struct history_state *history_state(const struct history *h)
 {
-	return h->state;
+	return &h->state;
 }
 
-static int copy_run(struct history *h, const struct history_run *run)
+static int copy_names(struct history *h, const char *path, const struct history_run *run)
 {
+	h->path = strdup(path);
 	h->run.version = strdup(run->version);
 	h->run.host = strdup(run->host);
 	h->run.kernel = strdup(run->kernel);
 	h->run.boot = run->boot ? strdup(run->boot) : NULL;
-	return h->run.version && h->run.host && h->run.kernel && (h->run.boot || !run->boot)
+	return h->path && h->run.version && h->run.host && h->run.kernel &&
+			       (h->run.boot || !run->boot)
 		       ? 0
 		       : -ENOMEM;
-}
-
-static int set_size(struct history *h)
-{
-	char script[64];
-	int64_t size;
-	int err = database_number(h->db.sql, "PRAGMA page_size", &size);
-
-	if (err)
-		return err;
-	snprintf(script, sizeof(script), "PRAGMA max_page_count = %lld",
-		 (long long)(h->limits.bytes / (uint64_t)size));
-	return database_script(h->db.sql, script);
 }
 
 static void destroy(struct history *h)
@@ -615,6 +688,7 @@ static void destroy(struct history *h)
 	series_free(&h->machine);
 	series_free(&h->drivers);
 	database_close(&h->db);
+	free(h->path);
 	free(h->run.version);
 	free(h->run.host);
 	free(h->run.kernel);
@@ -622,8 +696,15 @@ static void destroy(struct history *h)
 	free(h);
 }
 
+/* May it be opened later, without anybody doing anything about it? */
+static bool may_pass(int err)
+{
+	return err == -EBUSY || err == -ENOSPC || err == -EACCES || err == -EROFS || err == -EIO;
+}
+
 int history_open(const char *path, const struct history_limits *limits,
-		 const struct history_run *run, struct history **out, struct database *opened)
+		 const struct history_run *run, bool later, struct history **out,
+		 struct database *opened)
 {
 	struct history *h = calloc(1, sizeof(*h));
 	int err;
@@ -633,18 +714,17 @@ int history_open(const char *path, const struct history_limits *limits,
 		return -ENOMEM;
 	h->limits = *limits;
 	h->last = &h->first;
-	err = database_open(&h->db, path, &history_kind);
+	h->db.lock = -1;
+	err = copy_names(h, path, run);
+	if (!err)
+		err = open_file(h);
 	*opened = h->db;
-	if (!err)
-		err = copy_run(h, run);
-	if (!err)
-		err = set_size(h);
-	if (err) {
+	h->state.error = err;
+	if (!err || (later && may_pass(err)))
+		*out = h;
+	else
 		destroy(h);
-		return err;
-	}
-	*out = h;
-	return 0;
+	return err;
 }
 
 void history_close(struct history *h, bool clean)

@@ -50,11 +50,12 @@ struct history;
 
 /*
  * Errors as of database_open(). *opened says what was found in any case: opened->aside is where a
- * damaged file went, opened->version what a newer one has; it is not to be closed.
+ * damaged file went, opened->version what a newer one has; it is not to be closed. later: where the
+ * error may pass, *out is there all the same, and each writing tries again to open the file.
  */
 int history_open(const char *path, const struct history_limits *limits,
-		 const struct history_run *run, struct history **out, struct database *opened)
-	__attribute__((warn_unused_result));
+		 const struct history_run *run, bool later, struct history **out,
+		 struct database *opened) __attribute__((warn_unused_result));
 
 /*
  * Takes an object of the feed, see render.take; `history` is a struct history. It is written with
@@ -68,9 +69,11 @@ void history_close(struct history *h, bool clean);
 struct history_state {
 	int error;     /* -errno: why nothing can be written now, which is tried again; 0: it can */
 	uint64_t lost; /* points and events that could not be kept until it can */
-	uint64_t taken; /* objects */
+	uint64_t taken;	      /* objects */
+	uint32_t asides;      /* files that were damaged; a new one was begun each time */
+	char aside[PATH_MAX]; /* where the last of them is */
 };
 
-struct history_state history_state(const struct history *h);
+const struct history_state *history_state(const struct history *h);
 
 #endif

@@ -3,7 +3,7 @@
 """
 The page, in headless Chromium, over a session that plays by itself (tests/feed.c): what is drawn,
 what comes by itself, what the keyboard can do. Screenshots go to build/page/. Speaks TAP.
-Arguments: names of tests, or patterns of them.
+Arguments: names of tests, or patterns of them; or --picture FILE, which makes the picture of the README.
 """
 import base64
 import contextlib
@@ -42,7 +42,7 @@ class Browser:
 
         self.process = subprocess.Popen(
             ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+             "--hide-scrollbars", "--disable-lcd-text", "--force-color-profile=srgb", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
              "--remote-debugging-pipe", f"--user-data-dir={self.home}", "about:blank"],
             preexec_fn=set_pipes, pass_fds=(3, 4, out, into), stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
@@ -104,6 +104,8 @@ class Browser:
                   mobile=width < 500)
         self.call("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.call("Emulation.setLocaleOverride", locale="en-GB")
+        self.call("Emulation.setTimezoneOverride", timezoneId="UTC")
 
     def open(self, url):
         self.call("Page.navigate", url=url)
@@ -119,10 +121,13 @@ class Browser:
                                   ("mouseReleased", to, 0)):
             self.call("Input.dispatchMouseEvent", type=kind, x=at, y=y, button="left", buttons=buttons, clickCount=1)
 
+    def save(self, path, **how):
+        r = self.call("Page.captureScreenshot", **how)
+        path.write_bytes(base64.b64decode(r["data"]))
+
     def picture(self, name):
         PICTURES.mkdir(parents=True, exist_ok=True)
-        r = self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        (PICTURES / f"{name}.png").write_bytes(base64.b64decode(r["data"]))
+        self.save(PICTURES / f"{name}.png", captureBeyondViewport=True)
 
     def complaints(self):
         """Errors on the console, and what the page's policy has refused."""
@@ -181,22 +186,47 @@ def test_a_verdict_appears_without_a_reload():
         assert b.evaluate("window.stays")
 
 
+def choose(b, words="leaky"):
+    """Opens the incident with these words in its row."""
+    row = f"[...document.querySelectorAll('#incidents button')].find(x => x.innerText.includes('{words}'))"
+    b.until(row + " !== undefined")
+    b.evaluate(row + ".click()")
+    b.until("document.querySelectorAll('#flame svg rect').length >= 2")
+
+
 def test_an_incident_opens_with_proof_stack_and_flame_graph():
     with page() as b:
-        b.until("document.querySelectorAll('#incidents button').length >= 2")
-        b.evaluate("[...document.querySelectorAll('#incidents button')].find(x => x.innerText.includes('leaky')).click()")
-        b.until("document.querySelectorAll('#flame svg rect').length >= 2")
+        choose(b)
         text = b.evaluate("document.getElementById('incident').innerText")
-        for words in ("module leaky", "729", "orphaned", "still pinned", "pin_user_pages", "pinleak inspect leaky"):
+        for words in ("module leaky", "729", "orphaned", "still pinned", "pin_user_pages"):
             assert words in text, (words, text)
         b.picture("incident")
 
 
+def test_an_incident_shows_what_inspect_found_of_the_driver():
+    with page() as b:
+        choose(b)
+        b.until("document.querySelectorAll('#inspect-parts details').length >= 5")
+        text = b.evaluate("document.getElementById('incident').innerText")
+        for words in ("pinleak inspect leaky", "version 1.0, out of tree, not signed", "0 errors, 3 warnings, 1 other lines",
+                      "RLIMIT_MEMLOCK of grab (2149): 5.0 MiB used of 8.0 MiB", "leaky: a transfer was cut short",
+                      "(3 times, last at 104.000000)", "timeout_ms = 0 (default 500)"):
+            assert words in text, (words, text)
+        assert "debug = 0" not in text  # as usual: one has to open it
+        whole = b.evaluate("document.getElementById('inspect-parts').textContent")
+        for words in ("debug = 0 (the default)", "grab (pid 2149): /dev/leaky, 1 times", "no package owns", "/dev/leaky"):
+            assert words in whole, (words, whole)
+        assert b.evaluate("choose(state.chosen, false).then(() => inspectNow !== null)")
+        b.evaluate("showInspect(null, {driver: {name: 'gone'}})")
+        text = b.evaluate("document.getElementById('incident').innerText")
+        assert "has not been looked at" in text and "pinleak inspect gone" in text, text
+        assert not b.evaluate("document.querySelectorAll('#inspect-parts details, #inspect-facts div').length")
+
+
 def test_hostile_names_are_text():
     with page(name=HOSTILE) as b:
-        b.until("document.querySelectorAll('#incidents button').length >= 2")
-        b.evaluate("[...document.querySelectorAll('#incidents button')].find(x => x.innerText.includes('onerror')).click()")
-        b.until("document.querySelectorAll('#flame svg').length")
+        choose(b, "onerror")
+        b.until("document.querySelectorAll('#inspect-parts details').length")
         assert b.evaluate(f"document.getElementById('incident-title').textContent.includes({json.dumps(HOSTILE)})")
         assert b.evaluate("document.querySelectorAll('img').length") == 0
 
@@ -227,6 +257,16 @@ def test_all_of_it_can_be_used_by_keyboard():
         assert "5 min" in way and "chart" in way and "leaky" in way[-1], way
         b.key("Enter", number=13, text="\r")
         b.until("!document.getElementById('incident').hidden && document.activeElement.id === 'incident'")
+        for _ in range(14):
+            b.key("Tab", number=9)
+            if focused(b).startswith("Other parameters"):
+                break
+        opened = "document.activeElement.parentElement.open"
+        assert not b.evaluate(opened), focused(b)
+        b.key("Enter", number=13, text="\r")
+        b.until(opened)
+        b.evaluate("choose(state.chosen, false)")  # as when more is known
+        assert b.evaluate(opened), "it stays open, and keeps the focus"
 
 
 def test_dragging_zooms_and_now_goes_back():
@@ -242,9 +282,8 @@ def test_dragging_zooms_and_now_goes_back():
 def test_it_fits_360_pixels_and_the_dark():
     for width, dark, name in ((360, False, "narrow"), (360, True, "narrow-dark"), (1200, True, "dark")):
         with page(width=width, height=780, dark=dark) as b:
-            b.until("document.querySelectorAll('#incidents button').length >= 2")
-            b.evaluate("[...document.querySelectorAll('#incidents button')].find(x => x.innerText.includes('leaky')).click()")
-            b.until("document.querySelectorAll('#flame svg').length")
+            choose(b)
+            b.evaluate("document.querySelectorAll('details').forEach(x => { x.open = true; })")
             assert b.evaluate("document.documentElement.scrollWidth") <= width, b.evaluate(
                 "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth)"
                 ".map(e => e.tagName + '#' + e.id).join()")
@@ -264,4 +303,27 @@ def test_it_takes_up_again_what_was_interrupted():
         b.events = [e for e in b.events if e["method"] != "Log.entryAdded"]  # what was offline is said to be
 
 
-sys.exit(tap.run(tap.tests_of(globals()), sys.argv[1:]))
+# ---- the picture of the README --------------------------------------------------------------
+
+def make_picture(path):
+    """From the top to the end of the flame graph; what is shown changes with the page alone."""
+    with page(60000, 320, "--scenery", width=960) as b:
+        choose(b)
+        b.evaluate("scrollTo(0, 0); document.activeElement.blur()")
+        time.sleep(1)  # until it is drawn so
+        height = b.evaluate("document.getElementById('flame').getBoundingClientRect().bottom")
+        b.save(path, clip={"x": 0, "y": 0, "width": 960, "height": height, "scale": 1}, captureBeyondViewport=True)
+
+
+def test_the_picture_of_the_readme_shows_a_leak_and_is_small():
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    make_picture(PICTURES / "readme.png")
+    for picture in (PICTURES / "readme.png", ROOT / "docs/page.png"):
+        assert 50_000 < picture.stat().st_size < 150_000, f"{picture}: {picture.stat().st_size} bytes"
+    assert "](docs/page.png)" in (ROOT / "README.md").read_text()
+
+
+if sys.argv[1:2] == ["--picture"]:
+    make_picture(Path(sys.argv[2]))
+else:
+    sys.exit(tap.run(tap.tests_of(globals()), sys.argv[1:]))

@@ -6,6 +6,8 @@
 const PAGE_BYTES = 4096; // of a pin, at least
 const COLOURS = 8; // c0 to c7; c8 is for all others
 const RETRY_MS = 3000;
+const PROCESSES = 4; // of a verdict, that are shown
+const LONG = 40; // characters of a row that gets the whole width
 const $ = (id) => document.getElementById(id);
 
 const state = {
@@ -53,7 +55,7 @@ function duration(s) {
 // Rows of a description list: [name, text, class].
 function describe(list, rows) {
 	list.replaceChildren(...rows.map(([name, text, look]) => {
-		const row = make("div");
+		const row = make("div", undefined, text.length > LONG ? "long" : "");
 		row.append(make("dt", name), make("dd", text, look));
 		return row;
 	}));
@@ -320,7 +322,7 @@ function showFacts() {
 	describe($("facts"), [
 		["Pins outstanding", count(last ? last.last : s.outstanding)],
 		["Level of tracking", s.tracking_refused ? `${s.level}; more cannot be had` : s.level, s.tracking_refused ? "warning" : ""],
-		["Unmovable, by tracking", s.level === "counters" ? "not tracked now" : bytes(held)],
+		["Unmovable, tracked", s.level === "counters" ? "not tracked now" : bytes(held)],
 		["Memory available", `${bytes(s.memory_available)} of ${bytes(s.memory_total)}`],
 		["Suspicions", count(s.suspicions)],
 	]);
@@ -360,7 +362,9 @@ function showIncidents() {
 
 function verdictRows(v) {
 	const p = v.proof;
-	const processes = v.processes.map((x) => `${x.comm ?? "unknown"} (pid ${x.pid}, ${x.alive ? "alive" : "gone"})`);
+	const processes = v.processes.slice(0, PROCESSES)
+		.map((x) => `${x.comm ?? "unknown"} (pid ${x.pid}, ${x.alive ? "alive" : "gone"})`);
+	if (v.processes.length > PROCESSES) processes.push(`${count(v.processes.length - PROCESSES)} more`);
 	return [
 		["Error", `${v.error.code} (${v.error.hex}) ${v.error.name}`],
 		["Severity", v.severity, v.severity],
@@ -371,12 +375,11 @@ function verdictRows(v) {
 		["Memory lasts", v.at_rest ? "nothing is added any more" : v.exhaustion_s === null ? "not known" : duration(v.exhaustion_s)],
 		["Module", [v.driver.version && `version ${v.driver.version}`, v.driver.srcversion && `srcversion ${v.driver.srcversion}`,
 			v.driver.taint && `taint ${v.driver.taint}`, v.driver.via && `through ${v.driver.via}`].filter(Boolean).join(", ") || "nothing is known"],
-		["Processes", processes.join(", ") || "none known"],
 		["Devices", v.devices.map((d) => d.node).join(", ") || "none known"],
+		["Processes", processes.join(", ") || "none known"],
 		["Proof", `${count(p.still_pinned)} of ${count(p.reread)} page structures read again were still pinned; level ${p.level}, ` +
 			`1 in ${p.sample_rate} pins; unseen ${count(p.missed)}, without an owner ${count(p.unattributed)}` +
 			`${p.incomplete ? "; something was lost, there may be more" : ""}`],
-		["Diagnosis", `pinleak inspect ${v.driver.name}`],
 	];
 }
 
@@ -394,6 +397,7 @@ async function choose(id, move) {
 	describe($("incident-facts"), verdictRows(v));
 	$("stacks").replaceChildren(...v.sites.map((s) =>
 		make("pre", `${count(s.pins)} pins, ${bytes(s.bytes)}\n${s.stack.map((f) => `  ${f}`).join("\n")}`)));
+	showInspect(o.inspect, v);
 	$("incident").hidden = false;
 	showIncidents();
 	await drawFlame(id);
@@ -416,7 +420,7 @@ async function fetchIncidents() {
 // ---- what comes ------------------------------------------------------------------------------
 
 async function fetchPoints() {
-	const view = state.view, since = Math.max(0, (view.to - view.span) / 1000);
+	const view = state.view, since = Math.max(0, (view.to - view.span * 1.03) / 1000); // to the edge of the chart
 	const o = await get(`/api/v1/samples?since=${since.toFixed(3)}`);
 	if (view !== state.view && view.span !== state.view.span) return; // another was asked for meanwhile
 	state.points = o.samples.map((p) => ({ t: Date.parse(p.time), last: p.outstanding, low: p.low, high: p.high, drivers: p.drivers }));
@@ -433,8 +437,9 @@ async function fetchAll() {
 }
 
 function onSample(o) {
-	const n = o.outstanding;
-	state.points.push({ t: Date.parse(o.time), last: n, low: n, high: n,
+	const n = o.outstanding, t = Date.parse(o.time);
+	if (state.points.length && t < newest() - 2000) return fetchAll(); // the clock was set back
+	state.points.push({ t, last: n, low: n, high: n,
 		drivers: state.drivers.map((d) => ({ driver: d.driver, bytes: d.bytes })) });
 	if (state.points.length > 4000) fetchPoints().catch(fail); // coarser ones again
 	if (state.status) {
@@ -455,6 +460,7 @@ const takers = {
 	suspicion: () => refresh(),
 	loss: () => refresh(),
 	verdict: () => fetchIncidents(),
+	inspect: () => state.chosen !== null && choose(state.chosen, false),
 	gap: () => fetchAll(),
 	summary: () => say("the watch has ended", true),
 };

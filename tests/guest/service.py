@@ -3,13 +3,16 @@
 """
 pinleak as a service of a real systemd, with the unit, the configuration and the catalog that are
 installed: what it sees with no more rights than it needs, what systemd and the journal know of
-it, that it is started anew. Runs in a guest of vm/run --systemd, as root.
+it, that it is started anew. Runs in a guest of vm/run --systemd, as root. --minutes N: so long
+under load, one minute unless given.
 """
 import contextlib
 import json
 import os
 import re
 import shutil
+import sqlite3
+import sys
 import time
 
 from harness import LIMIT, PINLEAK, ROOT, drive, load, read, run, sh, tests_of, validate
@@ -18,6 +21,9 @@ UNIT = "/run/systemd/system/pinleak.service"
 PROGRAM = "/usr/local/sbin/pinleak"
 CONF = "/etc/pinleak.conf"
 HEARD = "/var/lib/pinleak/heard"
+STORE = "/var/lib/pinleak/history.db"
+INTERVAL = 0.2  # seconds, as configure() has it
+MINUTES = 1
 MESSAGE = re.search(r'JOURNAL_VERDICT "(\w+)"', read(f"{ROOT}/journal.h"))[1]
 
 PRIORITIES = {"info": "5", "warning": "4", "critical": "2"}  # as syslog has them
@@ -45,7 +51,7 @@ def until(true, what, seconds=LIMIT):
 
 def configure(settings):
     with open(CONF, "w", encoding="ascii") as f:
-        f.write("[watch]\ninterval = 200ms\ngrace = 1s\n" + settings)
+        f.write(f"[watch]\ninterval = {INTERVAL}s\ngrace = 1s\n" + settings)
 
 
 def verdicts():
@@ -133,17 +139,60 @@ def test_a_wrong_configuration_is_no_reason_to_start_again_and_again():
     assert f"{CONF}:4: settle = never: expected" in sh("journalctl -o cat -u pinleak")
 
 
-def test_a_minute_under_load_costs_no_look_and_no_memory():
-    """The longest run that a suite has time for."""
-    with service(f'on-verdict = {COMMAND}\n'):
-        memory = int(show("MemoryCurrent"))
-        end = time.monotonic() + 60
+def stored():
+    """What the history has of each run, and whether it is whole."""
+    with contextlib.closing(sqlite3.connect(f"file:{STORE}?mode=ro", uri=True)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        runs = db.execute("SELECT id, began, ended, clean FROM run ORDER BY id").fetchall()
+        looks = db.execute("SELECT sum(n) FROM machine_point WHERE tier = 2").fetchone()[0]
+        found = {n: db.execute(f"SELECT * FROM {n} WHERE run = 1 ORDER BY id").fetchall() for n in ("incident", "event")}
+    return runs, looks, found
+
+
+def resident():
+    return int(re.search(r"VmRSS:\s+(\d+)", read(f"/proc/{show('MainPID')}/status"))[1]) << 10
+
+
+def under_load(minutes):
+    """Memory of the process and of all the service, in bytes, at the end of each half a minute."""
+    used = []
+    for _ in range(2 * minutes):
+        end = time.monotonic() + 30
         while time.monotonic() < end:
             drive("--pages", 300, "--times", 20, "use")
             drive("--pages", 40, "keep-one:6")
-        assert show("ActiveState") == "active" and show("NRestarts") == "0"
-        grown = int(show("MemoryCurrent")) - memory
-        assert grown < 128 << 20, f"{grown >> 20} MiB more"
+        used.append((resident(), int(show("MemoryCurrent"))))
+        print(f"# resident {used[-1][0] >> 10} KiB, of the control group {used[-1][1] >> 10} KiB; {show('StatusText')}",
+              flush=True)
+        assert show("ActiveState") == "active" and show("NRestarts") == "0", said()
+    return used
 
 
-run(tests_of(globals()))
+def test_under_load_it_loses_no_look_no_memory_and_by_a_restart_no_history():
+    with service(f'on-verdict = {COMMAND}\n'):
+        used = under_load(MINUTES)
+        sh("systemctl restart pinleak")
+        before = stored()
+        assert [clean for *_, clean in before[0]][0] == 1 and before[2]["incident"], before[0]
+        used_after = under_load(1)
+        sh("systemctl stop pinleak")
+        after = stored()
+        assert after[2] == before[2], "the first run's incidents and events are there as they were"
+        assert [clean for *_, clean in after[0]] == [1, 1], after[0]
+        for run_id, began, ended, _ in after[0]:
+            print(f"# run {run_id}: {(ended - began) / 1000:.0f} s", flush=True)
+        share = after[1] * INTERVAL / sum((ended - began) / 1000 for _, began, ended, _ in after[0])
+        print(f"# {after[1]} looks stored, {before[1]} of them before the restart: {share:.0%} of those that were due; "
+              f"{len(after[2]['incident'])} incidents and {len(after[2]['event'])} events of the first run", flush=True)
+        assert after[1] > before[1] and share > 0.8, (before[1], after[1], share)
+        for part in (used, used_after):
+            grown = part[-1][0] - part[0][0], part[-1][1] - part[0][1]
+            assert grown[0] < 16 << 20 and grown[1] < 64 << 20, f"{grown} bytes more"
+
+
+if __name__ == "__main__":
+    if "--minutes" in sys.argv:
+        at = sys.argv.index("--minutes")
+        MINUTES = int(sys.argv[at + 1])
+        del sys.argv[at:at + 2]
+    run(tests_of(globals()))

@@ -5,6 +5,7 @@ What is served of a real leak: metrics, API and events name the driver; a real P
 is one, scrapes it and fires the alert. Runs in the guest.
 """
 import contextlib
+import datetime
 import http.client
 import json
 import os
@@ -62,6 +63,9 @@ def test_a_real_leak_is_named_by_metrics_api_and_events():
         one = text(f"/api/v1/incidents/{rows[0]['id']}")
         valid(one)
         assert json.loads(one)["verdict"] == v
+        found = json.loads(one)["inspect"]
+        assert found == w.of("inspect")[-1] and found["driver"] == "leaky", found
+        assert "/dev/leaky" in str(found["devices"]) or found["devices"][0]["nodes"] == ["leaky"], found
         assert "leaky_ioctl" in text(f"/api/v1/incidents/{rows[0]['id']}/flame.svg")
         assert metric('pinleak_leaked_bytes{driver="leaky"}') == v["bytes"]
         assert metric('pinleak_verdicts_total{driver="leaky",evidence="orphaned"}') == len(w.of("verdict"))
@@ -81,6 +85,28 @@ def test_a_real_leak_is_named_by_metrics_api_and_events():
         events.close()
         w.stop()
         assert w.status == 1
+
+
+def seconds(stamp):
+    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
+def test_when_the_clock_is_set_back_a_day_all_times_follow():
+    sh("ip link set lo up")
+    with Watch("--track", "never", "--listen", f"127.0.0.1:{PORT}") as w:
+        ready(w)
+        since = seconds(get("/api/v1/status")["since"])
+        sh(f"date -s @{int(time.time()) - 86400}")
+        try:
+            w.until(lambda o: o["type"] == "sample" and seconds(o["time"]) < since, "a sample of yesterday")
+            now = seconds(get("/api/v1/status")["time"])
+            assert abs(now - time.time()) < 30, now - time.time()
+            assert 86300 < since - seconds(get("/api/v1/status")["since"]) < 86500
+            times = [seconds(p["time"]) for p in get("/api/v1/samples")["samples"]]
+            assert len(times) > 1 and times == sorted(times) and abs(times[0] - now) < 300, times
+        finally:
+            sh(f"date -s @{int(time.time()) + 86400}")
+        w.stop()
 
 
 @contextlib.contextmanager
@@ -112,7 +138,7 @@ def test_a_real_prometheus_fires_the_alert():
     load("leaky")
     sh("ip link set lo up")
     before = leaked()
-    with prometheus(), Watch("--track", "always", "--listen", f"127.0.0.1:{PORT}") as w:
+    with prometheus(), Watch("--track", "always", "--no-inspect", "--listen", f"127.0.0.1:{PORT}") as w:
         ready(w)
         leak_until(w, lambda w: w.of("verdict"), "--pages", 128, "keep-one:8")
         assert leaked() > before
@@ -121,6 +147,7 @@ def test_a_real_prometheus_fires_the_alert():
             w.poll()
             assert time.monotonic() < end, f"firing: {firing()}"
             time.sleep(1)
+        assert get("/api/v1/incidents/1")["inspect"] is None  # it was not asked for
         w.stop()
 
 

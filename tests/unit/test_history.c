@@ -16,6 +16,7 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
+#include "store/aside.h"
 #include "store/history.h"
 #include "store/past.h"
 #include "store/series.h"
@@ -107,7 +108,7 @@ static struct history *open_limited(const struct history_limits *limits)
 	struct database opened;
 	struct history *h = NULL;
 
-	assert_int_equal(history_open(path, limits, &here, &h, &opened), 0);
+	assert_int_equal(history_open(path, limits, &here, false, &h, &opened), 0);
 	assert_string_equal(opened.aside, "");
 	return h;
 }
@@ -123,7 +124,7 @@ static int refusal(struct database *opened)
 {
 	const struct history_limits limits = history_defaults();
 	struct history *h = NULL;
-	int err = history_open(path, &limits, &here, &h, opened);
+	int err = history_open(path, &limits, &here, false, &h, opened);
 
 	assert_true(err ? !h : h != NULL);
 	history_close(h, true);
@@ -140,6 +141,17 @@ static int64_t kept(const char *query)
 	assert_int_equal(database_number(d.sql, query, &n), 0);
 	database_close(&d);
 	return n;
+}
+
+/* Points of an hour that are older. */
+static int64_t kept_before(int64_t s)
+{
+	char query[128];
+
+	snprintf(query, sizeof(query),
+		 "SELECT count(*) FROM machine_point WHERE tier = 2 AND at < %lld",
+		 (long long)s * 1000);
+	return kept(query);
 }
 
 static void assert_whole(void)
@@ -352,8 +364,8 @@ static void test_a_week_of_samples_stays_within_its_bounds(void **state)
 			log = size_of("-wal") > log ? size_of("-wal") : log;
 		}
 	}
-	assert_int_equal(history_state(h).error, 0);
-	assert_int_equal(history_state(h).lost, 0);
+	assert_int_equal(history_state(h)->error, 0);
+	assert_int_equal(history_state(h)->lost, 0);
 	history_close(h, true);
 	assert_true(most <= (int64_t)limits.bytes);
 	assert_true(log <= (8 << 20));
@@ -382,13 +394,37 @@ static void test_what_is_too_old_goes(void **state)
 	assert_int_equal(kept("SELECT count(*) FROM machine_point WHERE tier = 0"), 1);
 	assert_int_equal(kept("SELECT count(*) FROM machine_point WHERE tier = 1"), 2);
 	h = open_limited(&limits);
-	tell_sample(h, BEGIN + 3 * DAY, 1);
+	for (int i = 0; i < 16; i++) /* an hour of it a minute */
+		tell_sample(h, BEGIN + 3 * DAY + 61 * i, 1);
 	history_close(h, true);
-	assert_int_equal(kept("SELECT count(*) FROM machine_point"), 3);
+	assert_int_equal(kept_before(BEGIN + 2 * DAY), 0);
 	assert_int_equal(kept("SELECT count(*) FROM incident"), 0);
 	assert_int_equal(kept("SELECT count(*) FROM course"), 0);
 	assert_int_equal(kept("SELECT count(*) FROM event"), 0);
 	assert_int_equal(kept("SELECT count(*) FROM run"), 1);
+}
+
+/* A clock that is years ahead at the boot, and is set right by the network later. */
+static void test_a_clock_that_is_far_ahead_takes_little_away(void **state)
+{
+	const int64_t year = INT64_C(365) * DAY;
+	struct history *h = open_here();
+	int64_t points;
+
+	(void)state;
+	for (int64_t i = 0; i < 30 * 24; i++)
+		tell_sample(h, BEGIN + i * 3600, 1);
+	tell(h, verdict(BEGIN + 30 * DAY, "leaky", 8));
+	history_close(h, true);
+	points = kept("SELECT count(*) FROM machine_point WHERE tier = 2");
+	h = open_here();
+	for (int i = 0; i < 600; i++)
+		tell_sample(h, BEGIN + 70 * year + i, 1);
+	for (int i = 0; i < 600; i++)
+		tell_sample(h, BEGIN + 31 * DAY + i, 1);
+	history_close(h, true);
+	assert_int_equal(kept("SELECT count(*) FROM incident"), 1);
+	assert_in_range(kept_before(BEGIN + 40 * DAY), points - 10, points + 2);
 }
 
 /* ---- what goes wrong ------------------------------------------------------------------ */
@@ -414,12 +450,12 @@ static void test_what_could_not_be_written_is_when_there_is_room_again(void **st
 	limit_files((rlim_t)size_of("-wal"));
 	for (int i = 6; i < 60; i++)
 		tell_sample(h, BEGIN + i, 1);
-	assert_int_not_equal(history_state(h).error, 0);
+	assert_int_not_equal(history_state(h)->error, 0);
 	tell(h, verdict(BEGIN + 60, "leaky", 8));
 	limit_files(RLIM_INFINITY);
 	tell_sample(h, BEGIN + 65, 1);
-	assert_int_equal(history_state(h).error, 0);
-	assert_int_equal(history_state(h).lost, 0);
+	assert_int_equal(history_state(h)->error, 0);
+	assert_int_equal(history_state(h)->lost, 0);
 	history_close(h, true);
 	assert_whole();
 	assert_int_equal(kept("SELECT sum(n) FROM machine_point WHERE tier = 0"), 57);
@@ -441,8 +477,8 @@ static void test_what_waits_too_long_for_a_full_disk_is_counted_and_told(void **
 		tell_sample(h, BEGIN + i, 1);
 	limit_files(RLIM_INFINITY);
 	tell_sample(h, BEGIN + 2 * SERIES_ROOM + 5, 1);
-	assert_int_equal(history_state(h).error, 0);
-	lost = (int64_t)history_state(h).lost;
+	assert_int_equal(history_state(h)->error, 0);
+	lost = (int64_t)history_state(h)->lost;
 	assert_true(lost > SERIES_ROOM);
 	history_close(h, true);
 	assert_int_equal(kept("SELECT lost FROM run"), lost);
@@ -464,6 +500,136 @@ static void test_there_is_one_writer(void **state)
 	history_close(h, true);
 	assert_int_equal(kept("SELECT count(*) FROM machine_point"), 3);
 	assert_int_equal(refusal(&opened), 0);
+}
+
+static struct history *open_later(int err)
+{
+	const struct history_limits limits = history_defaults();
+	struct history *h = NULL;
+	struct database opened;
+
+	assert_int_equal(history_open(path, &limits, &here, true, &h, &opened), err);
+	assert_non_null(h);
+	return h;
+}
+
+static void test_what_cannot_be_opened_is_when_it_can_and_nothing_is_lost(void **state)
+{
+	struct history *first = open_here(), *h = open_later(-EBUSY);
+
+	(void)state;
+	for (int i = 0; i < 60; i++)
+		tell_sample(h, BEGIN + i, 1);
+	tell(h, verdict(BEGIN + 60, "leaky", 8));
+	assert_int_equal(history_state(h)->error, -EBUSY);
+	tell_sample(first, BEGIN, 1);
+	history_close(first, true);
+	tell_sample(h, BEGIN + 70, 1);
+	assert_int_equal(history_state(h)->error, 0);
+	assert_int_equal(history_state(h)->lost, 0);
+	history_close(h, true);
+	assert_whole();
+	assert_int_equal(kept("SELECT sum(n) FROM machine_point WHERE tier = 0"), 62);
+	assert_int_equal(kept("SELECT count(*) FROM incident"), 1);
+	assert_int_equal(kept("SELECT began FROM run ORDER BY id DESC"), BEGIN * 1000);
+	history_close(open_later(0), true);
+}
+
+static void test_one_that_never_could_be_opened_ends_all_the_same(void **state)
+{
+	struct history *first = open_here(), *h = open_later(-EBUSY);
+
+	(void)state;
+	history_close(h, true);
+	h = open_later(-EBUSY);
+	tell_sample(h, BEGIN, 1);
+	history_close(h, true);
+	history_close(first, true);
+	assert_int_equal(kept("SELECT count(*) FROM run"), 0);
+}
+
+/* Behind SQLite's back, all but the first page; and a change, so that it reads them again. */
+static void damage(void)
+{
+	static const char noise[4096] = {0x5a};
+	sqlite3 *other;
+	int64_t size;
+	FILE *f;
+
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
+			 SQLITE_OK);
+	size = size_of("");
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	for (int64_t at = 4096; at < size; at += 4096) {
+		assert_int_equal(fseek(f, at, SEEK_SET), 0);
+		assert_int_equal(fwrite(noise, 1, sizeof(noise), f), sizeof(noise));
+	}
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(sqlite3_exec(other, "PRAGMA user_version = 1", NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(other);
+}
+
+static void test_damage_while_it_is_open_is_set_aside_at_once(void **state)
+{
+	struct history *h = open_here();
+
+	(void)state;
+	for (int i = 0; i < 60; i++)
+		tell_sample(h, BEGIN + i, 1);
+	damage();
+	for (int i = 60; i < 66; i++)
+		tell_sample(h, BEGIN + i, 1);
+	assert_int_equal(history_state(h)->error, 0);
+	assert_int_equal(history_state(h)->asides, 1);
+	assert_int_equal(access(history_state(h)->aside, F_OK), 0);
+	tell(h, verdict(BEGIN + 66, "leaky", 8));
+	damage(); /* again within the minute: that is not mended at once */
+	tell_sample(h, BEGIN + 75, 1);
+	assert_int_equal(history_state(h)->error, -EBADMSG);
+	tell_sample(h, BEGIN + 130, 1);
+	assert_int_equal(history_state(h)->error, 0);
+	assert_int_equal(history_state(h)->asides, 2);
+	history_close(h, true);
+	assert_whole();
+	assert_int_equal(kept("SELECT sum(n) FROM machine_point WHERE tier = 0"), 2);
+	assert_int_equal(kept("SELECT clean FROM run"), 1);
+}
+
+static int64_t damaged_files(const char *more)
+{
+	char command[PATH_MAX];
+	int n = 0;
+	FILE *p;
+
+	snprintf(command, sizeof(command), "ls %s | grep -c 'damaged-.*%s$'", place, more);
+	p = popen(command, "r");
+	assert_non_null(p);
+	assert_int_equal(fscanf(p, "%d", &n), 1);
+	pclose(p);
+	return n;
+}
+
+static void test_a_few_damaged_files_are_kept_and_the_one_with_most_in_it(void **state)
+{
+	static char noise[40 * 4096];
+	struct database opened;
+	char first[PATH_MAX];
+
+	(void)state;
+	memset(noise, 0x5a, sizeof(noise));
+	history_close(open_here(), true); /* its lock tells that it is ours */
+	for (int i = 0; i < 3 * ASIDE_MOST; i++) {
+		fill_file(noise, i ? (size_t)(2 + i) * 4096 : sizeof(noise));
+		assert_int_equal(refusal(&opened), 0);
+		if (!i)
+			snprintf(first, sizeof(first), "%s", opened.aside);
+		assert_int_equal(access(first, F_OK), 0);
+		assert_int_equal(access(opened.aside, F_OK), 0);
+	}
+	assert_int_equal(damaged_files(""), ASIDE_MOST);
 }
 
 static void test_a_newer_version_is_left_as_it_is(void **state)
@@ -542,7 +708,7 @@ static void test_what_has_no_time_is_counted(void **state)
 	(void)state;
 	tell(h, json_pack("{s:s}", "type", "sample"));
 	tell(h, json_pack("{s:s, s:i}", "type", "verdict", "time", 7));
-	assert_int_equal(history_state(h).lost, 2);
+	assert_int_equal(history_state(h)->lost, 2);
 	history_close(h, true);
 }
 
@@ -612,9 +778,14 @@ int main(void)
 		TEST(test_a_verdict_that_is_too_large_is_kept_in_part),
 		TEST(test_a_week_of_samples_stays_within_its_bounds),
 		TEST(test_what_is_too_old_goes),
+		TEST(test_a_clock_that_is_far_ahead_takes_little_away),
 		TEST(test_what_could_not_be_written_is_when_there_is_room_again),
 		TEST(test_what_waits_too_long_for_a_full_disk_is_counted_and_told),
 		TEST(test_there_is_one_writer),
+		TEST(test_what_cannot_be_opened_is_when_it_can_and_nothing_is_lost),
+		TEST(test_one_that_never_could_be_opened_ends_all_the_same),
+		TEST(test_damage_while_it_is_open_is_set_aside_at_once),
+		TEST(test_a_few_damaged_files_are_kept_and_the_one_with_most_in_it),
 		TEST(test_a_newer_version_is_left_as_it_is),
 		TEST(test_a_file_of_something_else_is_left_as_it_is),
 		TEST(test_a_damaged_file_is_set_aside_and_kept),
