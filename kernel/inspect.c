@@ -53,6 +53,36 @@ static bool is_there(const char *format, const char *name)
 	return !access(path, F_OK);
 }
 
+/* What is built in. -ENODATA: nothing is said of it. */
+static int parse_built_in(struct collection *c, const char *module)
+{
+	struct inspect_identity *id = &c->out->identity;
+	uint8_t *bytes;
+	size_t size;
+	int err;
+
+	snprintf(id->file, sizeof(id->file), "/lib/modules/%s/modules.builtin.modinfo", c->release);
+	err = modfile_read(id->file, &bytes, &size);
+	if (err)
+		return err;
+	modinfo_free(&id->info);
+	err = modinfo_parse((const char *)bytes, size, module, &id->info);
+	free(bytes);
+	return err == -ENOENT ? -ENODATA : err;
+}
+
+/*
+ * Not all that is built in could be a module and is in modules.builtin: what never could may still
+ * have parameters and a description, and has no directory in sysfs without a parameter.
+ */
+static bool is_built_in(struct collection *c, const char *module)
+{
+	bool found = sysfs_is_built_in(module) || !parse_built_in(c, module);
+
+	c->out->identity.file[0] = '\0';
+	return found;
+}
+
 /* A module that is built in has no state. False: there is none of that name. */
 static bool take_module(struct collection *c, const char *name)
 {
@@ -67,7 +97,7 @@ static bool take_module(struct collection *c, const char *name)
 	} else if (c->options->file ||
 		   sysfs_module_file(module, i->identity.file, sizeof(i->identity.file))) {
 		i->identity.kind = INSPECT_MODULE;
-	} else if (sysfs_is_built_in(module)) {
+	} else if (is_built_in(c, module)) {
 		i->identity.kind = INSPECT_BUILT_IN;
 	} else {
 		return false;
@@ -130,21 +160,13 @@ static void read_built_in(struct collection *c)
 {
 	struct inspect *i = c->out;
 	struct inspect_identity *id = &i->identity;
-	uint8_t *bytes;
-	size_t size;
-	int err;
+	int err = parse_built_in(c, i->driver);
 
-	snprintf(id->file, sizeof(id->file), "/lib/modules/%s/modules.builtin.modinfo", c->release);
-	err = modfile_read(id->file, &bytes, &size);
-	if (err) {
-		inspect_gap(i, "version", "%s: %s", id->file, modfile_error(err));
-		return;
-	}
-	err = modinfo_parse((const char *)bytes, size, i->driver, &id->info);
 	id->file_read = !err;
-	if (err)
+	if (err == -ENODATA)
 		inspect_gap(i, "version", "%s does not describe it", id->file);
-	free(bytes);
+	else if (err)
+		inspect_gap(i, "version", "%s: %s", id->file, modfile_error(err));
 }
 
 static int parse_file(struct collection *c)
