@@ -27,6 +27,7 @@ enum {
 	OPT_EXEMPT_CGROUP,
 	OPT_ALLOW_IOCTL,
 	OPT_REFUSE_IOCTL,
+	OPT_ALLOW_WRITE,
 	OPT_INTERVAL,
 	OPT_FOR,
 	OPT_JSON,
@@ -57,6 +58,10 @@ static const struct option_row options[] = {
 			      "refuse this ioctl at the limit, though it also\n"
 			      "releases, or a kernel thread pins for it",
 			      NULL},
+	[OPT_ALLOW_WRITE] = {"allow-write", NULL,
+			     "never refuse write(), though it pins: for drivers\n"
+			     "that release by it as well",
+			     NULL},
 	[OPT_INTERVAL] = {"interval", "TIME", "between two looks [1s]", NULL},
 	[OPT_FOR] = {"for", "TIME", "end after so long [never]", NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object a line", NULL},
@@ -157,6 +162,9 @@ static int set_exempt(const struct command *self, struct limit_line *l, int opti
 		return exempt_comm(self, e, value);
 	case OPT_EXEMPT_CGROUP:
 		return exempt_cgroup(self, e, value);
+	case OPT_ALLOW_WRITE:
+		e->writes = true;
+		return STATUS_OK;
 	case OPT_EXEMPT_PID:
 		if (e->nr_pids == PL_EXEMPTIONS)
 			return too_many(self, option);

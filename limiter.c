@@ -204,6 +204,10 @@ static void tell_kind(struct limiter *l, const struct quota_kind *k)
 			told.ordered = true;
 			told.refused = e->ioctls[i].order == PL_REFUSE;
 		}
+	if (e->writes && k->kind.call == PL_CALL_WRITE) {
+		told.ordered = true;
+		told.refused = false;
+	}
 	TELL(l, kind, &told);
 }
 

@@ -81,6 +81,7 @@ complete -c pinleak -n $limit -l exempt-comm -x -d 'Never refuse processes of th
 complete -c pinleak -n $limit -l exempt-cgroup -x -a '(__fish_complete_directories)' -d 'Never refuse this control group'
 complete -c pinleak -n $limit -l allow-ioctl -x -d 'Never refuse this ioctl'
 complete -c pinleak -n $limit -l refuse-ioctl -x -d 'Refuse this ioctl at the limit'
+complete -c pinleak -n $limit -l allow-write -d 'Never refuse write()'
 complete -c pinleak -n $limit -l interval -x -d 'Between two looks [1s]'
 complete -c pinleak -n $limit -l for -x -d 'End after so long'
 complete -c pinleak -n $limit -l json -d 'One JSON object a line'

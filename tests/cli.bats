@@ -359,6 +359,7 @@ interrupt() {
 	refused limit loop --pages 5 --exempt-comm sh
 	refused limit loop --pages 5 --allow-ioctl 1
 	refused limit loop --pages 5 --refuse-ioctl 1
+	refused limit loop --pages 5 --allow-write
 	[[ $stderr == *"without --enforce nobody is refused"* ]]
 }
 

@@ -285,6 +285,24 @@ def test_only_kinds_of_calls_that_pin_are_refused_but_none_that_has_released():
             assert w.summary["refused"] == 5, w.summary
 
 
+def test_a_release_by_write_is_refused_before_one_was_seen_unless_writes_are_allowed():
+    for allowed in False, True:
+        with Device() as device, Device() as full, \
+                Limit("--pages", 100, "--enforce", "--by", ways()[-1],
+                      *(["--allow-write"] if allowed else [])) as w:
+            assert any("release" in text for text in w.of("quota")[0]["refused_too"])
+            write_pages(device, small(60))
+            told = w.learned(call="write")
+            assert told["refused"] == (not allowed) and told["ordered"] == allowed, told
+            full.pin_all(small(100))
+            # Less than a page: all is released, and nothing taken.
+            assert errno_of(os.write, device.fd, b"x") == (0 if allowed else errno.ENOMEM)
+            assert not pins(full, HOLD, 1), "ioctls are refused all the same"
+            w.stop()
+            assert w.summary["refused"] == (1 if allowed else 2), w.summary
+            assert w.summary["pins"] == (100 if allowed else 160), w.summary
+
+
 def test_an_audit_refuses_nothing_and_tells_who_crossed_until_the_driver_is_unloaded():
     load("second")
     before, memory = leaked("second"), small(CALL)
