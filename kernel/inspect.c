@@ -34,6 +34,7 @@ struct collection {
 	size_t size;
 	struct ksyms_functions functions;
 	bool functions_known;
+	bool file_sure; /* it is that of what is loaded */
 };
 
 /* ---- who it is -------------------------------------------------------------------------- */
@@ -201,8 +202,9 @@ static void read_file(struct collection *c)
 }
 
 /* A file of that name may be another build than what is loaded. */
-static void compare_file(struct inspect *i)
+static void compare_file(struct collection *c)
 {
+	struct inspect *i = c->out;
 	struct inspect_identity *id = &i->identity;
 	const char *file = id->info.srcversion;
 
@@ -213,6 +215,8 @@ static void compare_file(struct inspect *i)
 		inspect_gap(i, "version", "%s is another build than what is loaded", id->file);
 	else if (strchr(id->taint, 'O') && !(file[0] && id->srcversion[0]))
 		inspect_gap(i, "version", "%s may be another build than what is loaded", id->file);
+	else
+		c->file_sure = c->file != NULL;
 }
 
 static void identify(struct collection *c)
@@ -222,7 +226,7 @@ static void identify(struct collection *c)
 	struct snap_driver d;
 	char *given = c->options->file ? realpath(c->options->file, NULL) : NULL;
 
-	sysfs_module(i->driver, &d);
+	sysfs_module_loaded(i->driver, &d);
 	memcpy(id->version, d.version, sizeof(id->version));
 	memcpy(id->srcversion, d.srcversion, sizeof(id->srcversion));
 	memcpy(id->taint, d.taint, sizeof(id->taint));
@@ -240,7 +244,7 @@ static void identify(struct collection *c)
 			inspect_gap(i, "version", "modules.dep knows no file of it; --file tells");
 	}
 	free(given);
-	compare_file(i);
+	compare_file(c);
 	if (!id->version[0])
 		memcpy(id->version, id->info.version, sizeof(id->version));
 	if (!id->srcversion[0])
@@ -297,7 +301,10 @@ static bool is_in_file(const struct collection *c, const char *name)
 	return memmem(c->file, c->size, whole, len + 2);
 }
 
-/* Reading all symbols takes longer than the log: only when a line could be a function's. */
+/*
+ * Reading all symbols takes longer than all the rest, and the longer the more modules are loaded:
+ * only when a line could be a function's, and no file has their names as well.
+ */
 static bool is_function(void *ctx, const char *name)
 {
 	struct collection *c = ctx;
@@ -305,6 +312,8 @@ static bool is_function(void *ctx, const char *name)
 
 	if (!strchr(name, '_'))
 		return false;
+	if (c->file_sure)
+		return is_in_file(c, name);
 	if (!c->functions_known) {
 		c->functions_known = true;
 		err = ksyms_functions(c->out->driver, &c->functions);
