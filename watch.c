@@ -28,6 +28,7 @@ enum {
 	OPT_JSON,
 	OPT_SAMPLES,
 	OPT_NO_INSPECT,
+	OPT_LIMIT,
 	OPT_STORE,
 	OPT_STORE_SIZE,
 	OPT_STORE_AGE,
@@ -66,6 +67,11 @@ const struct option_row watch_options[] = {
 			    "do not look at a driver that is accused: its log,\n"
 			    "parameters, devices, limits and version",
 			    NULL},
+	[OPT_LIMIT] = {"limit", "LIMIT",
+		       "DRIVER:PAGES[:enforce]: hold a driver to so many\n"
+		       "pages, as `pinleak limit` does; at level deep from\n"
+		       "the beginning, whatever --track and --level say",
+		       NULL},
 	[OPT_STORE] = {"store", "FILE",
 		       "keep a history in FILE, see pinleak-report(1)\n"
 		       "[none; history.db in $STATE_DIRECTORY if set]",
@@ -168,6 +174,8 @@ static int set_option(const struct command *self, int option, const char *value,
 	case OPT_SAMPLES:
 		s->samples = true;
 		return 0;
+	case OPT_LIMIT:
+		return limiting_set(self, row, value, &s->limit);
 	case OPT_STORE:
 		s->store = value;
 		return 0;
@@ -241,7 +249,17 @@ static int read_config(struct config *config, struct watch_settings *s)
 				   "%s: %s", path, strerror(-err));
 	if (config->wrong)
 		return STATUS_USAGE;
+	s->limit.given = false; /* the command line's wins */
 	return options_all(&line, set_option, s, &done);
+}
+
+/* After the last option: do they fit together? */
+static int check_settings(const struct command *self, struct watch_settings *s)
+{
+	if (s->limit.on && s->monitor.track == TRACK_NEVER)
+		return usage_error(self, ERROR_INVALID_PARAMETER,
+				   "--limit needs hooks in the kernel: not with --track never");
+	return serving_check(self, &s->serving);
 }
 
 static int check_config(const struct config *config, int status)
@@ -265,7 +283,7 @@ int watch_parse(struct options *o, struct watch *w, const char *listen, bool *do
 	if (!status && !*done && s->config_path)
 		status = read_config(&w->config, s);
 	if (!status && !*done)
-		status = serving_check(o->command, &s->serving);
+		status = check_settings(o->command, s);
 	if (!status && !*done && !check)
 		return STATUS_OK;
 	if (!status && !*done)
@@ -346,7 +364,9 @@ static void apply_again(struct watch *w, struct watch_settings *to)
 	s->references_ns = to->references_ns;
 	s->samples = to->samples;
 	s->journal = to->journal;
+	s->limit = to->limit;
 	apply(w, s);
+	limiting_apply(&w->limiting, &s->limit, s->interval_ns);
 	if (!w->recorder) {
 		s->monitor.grace_ns = to->monitor.grace_ns;
 		s->monitor.few_ns = to->monitor.few_ns;
@@ -366,8 +386,7 @@ static void reload(struct watch *w)
 				       .config_path = w->set.config_path};
 
 	service_reloading();
-	if (!read_config(&w->config, &again) &&
-	    !serving_check(again.line.command, &again.serving)) {
+	if (!read_config(&w->config, &again) && !check_settings(again.line.command, &again)) {
 		apply_again(w, &again);
 	} else {
 		free(again.on_verdict);
@@ -561,6 +580,7 @@ static int loop(struct watch *w, const sigset_t *signals)
 		keeping_check(&w->keeping);
 		if (!err)
 			service_looked(&w->service, c);
+		limiting_look(&w->limiting);
 		diagnose_accused(w);
 		live_foresee(&w->session.live, monitor_is_stirring(c->monitor));
 		session_add_ns(&next, w->set.interval_ns);
@@ -571,6 +591,7 @@ static int loop(struct watch *w, const sigset_t *signals)
 	service_stopping(&w->service);
 	err = err ? err : conductor_look_last(c);
 	diagnose_accused(w);
+	limiting_end(&w->limiting);
 	return err;
 }
 
@@ -595,7 +616,9 @@ static int finish(struct watch *w, int err)
 		return STATUS_CANNOT;
 	}
 	status = watch_status(c->monitor);
-	return status == STATUS_OK && w->recording_failed ? STATUS_CANNOT : status;
+	if (status == STATUS_OK && (w->recording_failed || w->limiting.failed))
+		return STATUS_CANNOT;
+	return status;
 }
 
 static int watch_to_the_end(struct watch *w, const sigset_t *signals)
@@ -626,6 +649,19 @@ static void diagnose(struct watch *w)
 	tee_add(&w->tee, &diagnoser_reporter, &w->diagnoser);
 }
 
+/* Whoever is told of verdicts in JSON is told of the limit as well. */
+static void begin_limit(struct watch *w)
+{
+	w->limiting.ground = &w->session.live.ground;
+	if (!w->set.quiet)
+		limiting_add(&w->limiting, w->set.json ? &quota_json : &quota_text, &w->render);
+	if (w->keeping.history)
+		limiting_add(&w->limiting, &quota_json, &w->keeping.render);
+	if (w->serving.state)
+		limiting_add(&w->limiting, &quota_json, state_render(w->serving.state));
+	limiting_apply(&w->limiting, &w->set.limit, w->set.interval_ns);
+}
+
 static int watch_here(struct watch *w, const struct command *self)
 {
 	struct tee_end head;
@@ -651,6 +687,7 @@ static int watch_here(struct watch *w, const struct command *self)
 		live_prepare(&w->session.live);
 	block_signals(w, &signals);
 	tell_beginning(w);
+	begin_limit(w);
 	begin_recording(w);
 	return watch_to_the_end(w, &signals);
 }

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "diagnoser.h"
 #include "keeping.h"
+#include "limiting.h"
 #include "render/render.h"
 #include "render/tee.h"
 #include "service.h"
@@ -34,6 +35,7 @@ struct watch_settings {
 	char **on_verdict;  /* the command's words, or NULL */
 	const char *listen; /* where it serves unless told, or NULL */
 	struct serving_settings serving;
+	struct limiting_settings limit;
 	bool check_config;
 	const char *config_path;
 	struct options line; /* all of this, to be read again */
@@ -51,6 +53,7 @@ struct watch {
 	struct alerts alerts;
 	struct service service;
 	struct serving serving;
+	struct limiting limiting;
 	struct session session;
 };
 

@@ -23,6 +23,7 @@
 #define FIOCLEX	  0x5451
 
 const volatile __u32 nr_cgroups = 0;
+const volatile __u8 writes_allowed = 0; /* by the operator, whatever they are seen to do */
 const volatile __u32 own_pid = 0; /* of the process that the limit goes with */
 
 __u32 trial = 0; /* this process is refused everything: its calls show whether the programs run */
@@ -132,6 +133,8 @@ static __always_inline int may_be_refused(const struct pl_kind *kind)
 
 	if (order)
 		return *order == PL_REFUSE;
+	if (writes_allowed && kind->call == PL_CALL_WRITE)
+		return 0;
 	return habit && habit->pinned && !habit->released;
 }
 

@@ -79,7 +79,7 @@ struct visit {
 	bool noted; /* is the nth module among them? */
 };
 
-/* Notes the module's users; true when `user` is one of them. */
+/* Notes the module's users; true when `user`, if there is one, is one of them. */
 static bool visit_users(const struct modgraph *g, const struct modgraph_module *m, const char *user,
 			struct visit *visits, size_t *nr)
 {
@@ -93,7 +93,7 @@ static bool visit_users(const struct modgraph *g, const struct modgraph_module *
 		if (len && len < sizeof(name)) {
 			memcpy(name, at, len);
 			name[len] = '\0';
-			if (!strcmp(name, user))
+			if (user && !strcmp(name, user))
 				return true;
 			next = modgraph_find(g, name);
 		}
@@ -117,4 +117,20 @@ bool modgraph_depends(const struct modgraph *g, const char *user, const char *us
 		found = visit_users(g, &g->modules[visits[i].at], user, visits, &nr);
 	free(visits);
 	return found;
+}
+
+int modgraph_users(const struct modgraph *g, const struct modgraph_module *used, bool *is_user)
+{
+	struct visit *visits = calloc(g->nr, sizeof(*visits));
+	size_t nr = 0;
+
+	if (!visits)
+		return -ENOMEM;
+	visit_users(g, used, NULL, visits, &nr);
+	for (size_t i = 0; i < nr; i++) {
+		is_user[visits[i].at] = true;
+		visit_users(g, &g->modules[visits[i].at], NULL, visits, &nr);
+	}
+	free(visits);
+	return 0;
 }

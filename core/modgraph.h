@@ -32,4 +32,10 @@ const struct modgraph_module *modgraph_find(const struct modgraph *g, const char
 /* Does module `user` depend on module `used`, directly or through others? */
 bool modgraph_depends(const struct modgraph *g, const char *user, const char *used);
 
+/*
+ * The same of all modules at once: is_user[n] becomes true when the nth of them uses that one,
+ * directly or not. There are g->nr. -ENOMEM.
+ */
+int modgraph_users(const struct modgraph *g, const struct modgraph_module *used, bool *is_user);
+
 #endif

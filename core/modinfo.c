@@ -47,6 +47,21 @@ static void keep(struct part p, char *out, size_t size, bool *cut)
 	snprintf(out, size, "%.*s", (int)(p.len < size ? p.len : size - 1), p.at);
 }
 
+/* What several files were made one module of has several, which may be the same. */
+static void add(struct part p, char *out, size_t size, bool *cut)
+{
+	size_t len = strlen(out);
+
+	if (!p.len || memmem(out, len, p.at, p.len))
+		return;
+	if (len + 2 >= size) {
+		*cut = true;
+		return;
+	}
+	memcpy(out + len, "; ", 3);
+	keep(p, out + len + 2, size - len - 2, cut);
+}
+
 static struct modinfo_param *find(const struct modinfo *m, const char *name, size_t len)
 {
 	for (size_t i = 0; i < m->nr; i++)
@@ -106,6 +121,8 @@ static int note(struct modinfo *m, struct part key, struct part value)
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		if (is(key, fields[i].key) && !fields[i].out[0])
 			keep(value, fields[i].out, fields[i].size, &m->cut);
+		else if (is(key, "description") && fields[i].out == m->description)
+			add(value, m->description, sizeof(m->description), &m->cut);
 	if (is(key, "intree"))
 		m->intree = is(value, "Y");
 	if (is(key, "parm") || is(key, "parmtype"))

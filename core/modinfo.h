@@ -20,7 +20,7 @@ struct modinfo {
 	char srcversion[64];
 	char vermagic[128];
 	char license[64];
-	char description[256];
+	char description[256]; /* all there are, with "; " between them */
 	char name[64];
 	bool intree;
 	struct modinfo_param *params;

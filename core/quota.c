@@ -2,6 +2,7 @@
 #include "quota.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "units.h"
@@ -26,6 +27,42 @@ int quota_pages(enum quota_unit unit, const char *text, uint64_t memory, uint32_
 		return -ERANGE;
 	*pages = bytes / page;
 	return 0;
+}
+
+int quota_name(const char *text, size_t len, char name[PL_MODNAME])
+{
+	if (!len || len >= PL_MODNAME || memchr(text, '/', len) || text[0] == '.')
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		name[i] = text[i] == '-' ? '_' : text[i];
+	name[len] = '\0';
+	return 0;
+}
+
+/* As people write it where nothing else tells the unit. */
+static enum quota_unit unit_of(const char *amount)
+{
+	size_t len = strspn(amount, "0123456789.");
+
+	return !amount[len] ? QUOTA_PAGES : amount[len] == '%' ? QUOTA_SHARE : QUOTA_BYTES;
+}
+
+int quota_order(const char *text, uint64_t memory, uint32_t page, struct quota_order *out)
+{
+	size_t name = strcspn(text, ":");
+	const char *at = text[name] ? text + name + 1 : "";
+	size_t len = strcspn(at, ":");
+	struct quota_order o = {.enforce = at[len]};
+	char amount[64];
+	int err = quota_name(text, name, o.driver);
+
+	if (err || len >= sizeof(amount) || (o.enforce && strcmp(at + len, ":enforce") != 0))
+		return -EINVAL;
+	snprintf(amount, sizeof(amount), "%.*s", (int)len, at);
+	err = quota_pages(unit_of(amount), amount, memory, page, &o.pages);
+	if (!err)
+		*out = o;
+	return err;
 }
 
 /* ---- what is told --------------------------------------------------------------------- */

@@ -28,6 +28,25 @@ enum quota_unit {
 int quota_pages(enum quota_unit unit, const char *text, uint64_t memory, uint32_t page,
 		uint64_t *pages);
 
+/*
+ * The name of a module, as the kernel writes it: it has _ where people may write -. -EINVAL: no
+ * module has such a name.
+ */
+int quota_name(const char *text, size_t len, char name[PL_MODNAME]);
+
+/* What a driver is to be held to. */
+struct quota_order {
+	char driver[PL_MODNAME];
+	uint64_t pages;
+	bool enforce;
+};
+
+/*
+ * "vivid:1000", "vivid:64MiB", "vivid:5%:enforce": pages unless there is a unit. Errors as of
+ * quota_pages(); then *out is as it was.
+ */
+int quota_order(const char *text, uint64_t memory, uint32_t page, struct quota_order *out);
+
 /* Crossings that were told. {0} is ready to use. */
 struct quota_told {
 	struct {

@@ -183,6 +183,7 @@ static int load(struct barrier *b, enum barrier_way way, const struct tracker *t
 	if (err)
 		return err;
 	b->skel->rodata->nr_cgroups = (uint32_t)exempt->nr_cgroups;
+	b->skel->rodata->writes_allowed = exempt->writes;
 	b->skel->rodata->own_pid = (uint32_t)getpid();
 	err = share_count(b, t);
 	if (!err)

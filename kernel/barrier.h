@@ -31,6 +31,7 @@ struct barrier_exempt {
 		uint8_t order; /* enum pl_order */
 	} ioctls[PL_EXEMPTIONS];
 	size_t nr_ioctls;
+	bool writes;		 /* of all processes */
 	int cgroups[PL_CGROUPS]; /* descriptors of directories of cgroup v2; the user closes them */
 	size_t nr_cgroups;
 };

@@ -82,6 +82,7 @@ static int count(struct counting *c)
 	struct inspect_pins *pins = &c->out->pins;
 	int err = survey_open(&c->survey);
 
+	c->survey.owners_only = true;
 	c->survey.ctx = c;
 	c->survey.folio = take;
 	for (int part = 0; part < PARTS; part++)

@@ -31,6 +31,7 @@ struct ops {
 struct reading {
 	struct memory *memory;
 	struct holders *out;
+	bool modules; /* what they call is looked at */
 	struct pl_open *files;
 	uint32_t *places; /* of each of them */
 	size_t nr;
@@ -304,7 +305,7 @@ static int read_all(struct reading *r)
 	err = list_files(r);
 	if (err)
 		return err;
-	err = pinners_read(&h->pinners);
+	err = r->modules ? pinners_read(&h->pinners) : 0;
 	if (!err)
 		err = name_ops(r);
 	if (err)
@@ -319,9 +320,9 @@ static int read_all(struct reading *r)
 	return err;
 }
 
-int holders_read(struct memory *m, struct holders *out)
+int holders_read(struct memory *m, bool modules, struct holders *out)
 {
-	struct reading r = {.memory = m, .out = out};
+	struct reading r = {.memory = m, .out = out, .modules = modules};
 	int err;
 
 	*out = (struct holders){0};

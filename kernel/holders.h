@@ -50,10 +50,13 @@ struct holders {
 };
 
 /*
+ * Modules: their files are read too, which takes seconds where there are many. Else there are no
+ * pinners, and a module's file could hold anything.
+ *
  * -EPERM, -ENOTSUP, -ENOMEM and others: memory's error says what went wrong. holders_close() is
  * needed in any case. The memory must outlive it.
  */
-int holders_read(struct memory *m, struct holders *out);
+int holders_read(struct memory *m, bool modules, struct holders *out);
 void holders_close(struct holders *h);
 
 /*

@@ -34,6 +34,7 @@ struct collection {
 	size_t size;
 	struct ksyms_functions functions;
 	bool functions_known;
+	bool file_sure; /* it is that of what is loaded */
 };
 
 /* ---- who it is -------------------------------------------------------------------------- */
@@ -53,6 +54,36 @@ static bool is_there(const char *format, const char *name)
 	return !access(path, F_OK);
 }
 
+/* What is built in. -ENODATA: nothing is said of it. */
+static int parse_built_in(struct collection *c, const char *module)
+{
+	struct inspect_identity *id = &c->out->identity;
+	uint8_t *bytes;
+	size_t size;
+	int err;
+
+	snprintf(id->file, sizeof(id->file), "/lib/modules/%s/modules.builtin.modinfo", c->release);
+	err = modfile_read(id->file, &bytes, &size);
+	if (err)
+		return err;
+	modinfo_free(&id->info);
+	err = modinfo_parse((const char *)bytes, size, module, &id->info);
+	free(bytes);
+	return err == -ENOENT ? -ENODATA : err;
+}
+
+/*
+ * Not all that is built in could be a module and is in modules.builtin: what never could may still
+ * have parameters and a description, and has no directory in sysfs without a parameter.
+ */
+static bool is_built_in(struct collection *c, const char *module)
+{
+	bool found = sysfs_is_built_in(module) || !parse_built_in(c, module);
+
+	c->out->identity.file[0] = '\0';
+	return found;
+}
+
 /* A module that is built in has no state. False: there is none of that name. */
 static bool take_module(struct collection *c, const char *name)
 {
@@ -67,7 +98,7 @@ static bool take_module(struct collection *c, const char *name)
 	} else if (c->options->file ||
 		   sysfs_module_file(module, i->identity.file, sizeof(i->identity.file))) {
 		i->identity.kind = INSPECT_MODULE;
-	} else if (sysfs_is_built_in(module)) {
+	} else if (is_built_in(c, module)) {
 		i->identity.kind = INSPECT_BUILT_IN;
 	} else {
 		return false;
@@ -130,21 +161,13 @@ static void read_built_in(struct collection *c)
 {
 	struct inspect *i = c->out;
 	struct inspect_identity *id = &i->identity;
-	uint8_t *bytes;
-	size_t size;
-	int err;
+	int err = parse_built_in(c, i->driver);
 
-	snprintf(id->file, sizeof(id->file), "/lib/modules/%s/modules.builtin.modinfo", c->release);
-	err = modfile_read(id->file, &bytes, &size);
-	if (err) {
-		inspect_gap(i, "version", "%s: %s", id->file, modfile_error(err));
-		return;
-	}
-	err = modinfo_parse((const char *)bytes, size, i->driver, &id->info);
 	id->file_read = !err;
-	if (err)
+	if (err == -ENODATA)
 		inspect_gap(i, "version", "%s does not describe it", id->file);
-	free(bytes);
+	else if (err)
+		inspect_gap(i, "version", "%s: %s", id->file, modfile_error(err));
 }
 
 static int parse_file(struct collection *c)
@@ -179,8 +202,9 @@ static void read_file(struct collection *c)
 }
 
 /* A file of that name may be another build than what is loaded. */
-static void compare_file(struct inspect *i)
+static void compare_file(struct collection *c)
 {
+	struct inspect *i = c->out;
 	struct inspect_identity *id = &i->identity;
 	const char *file = id->info.srcversion;
 
@@ -191,6 +215,8 @@ static void compare_file(struct inspect *i)
 		inspect_gap(i, "version", "%s is another build than what is loaded", id->file);
 	else if (strchr(id->taint, 'O') && !(file[0] && id->srcversion[0]))
 		inspect_gap(i, "version", "%s may be another build than what is loaded", id->file);
+	else
+		c->file_sure = c->file != NULL;
 }
 
 static void identify(struct collection *c)
@@ -200,7 +226,7 @@ static void identify(struct collection *c)
 	struct snap_driver d;
 	char *given = c->options->file ? realpath(c->options->file, NULL) : NULL;
 
-	sysfs_module(i->driver, &d);
+	sysfs_module_loaded(i->driver, &d);
 	memcpy(id->version, d.version, sizeof(id->version));
 	memcpy(id->srcversion, d.srcversion, sizeof(id->srcversion));
 	memcpy(id->taint, d.taint, sizeof(id->taint));
@@ -218,7 +244,7 @@ static void identify(struct collection *c)
 			inspect_gap(i, "version", "modules.dep knows no file of it; --file tells");
 	}
 	free(given);
-	compare_file(i);
+	compare_file(c);
 	if (!id->version[0])
 		memcpy(id->version, id->info.version, sizeof(id->version));
 	if (!id->srcversion[0])
@@ -275,7 +301,10 @@ static bool is_in_file(const struct collection *c, const char *name)
 	return memmem(c->file, c->size, whole, len + 2);
 }
 
-/* Reading all symbols takes longer than the log: only when a line could be a function's. */
+/*
+ * Reading all symbols takes longer than all the rest, and the longer the more modules are loaded:
+ * only when a line could be a function's, and no file has their names as well.
+ */
 static bool is_function(void *ctx, const char *name)
 {
 	struct collection *c = ctx;
@@ -283,6 +312,8 @@ static bool is_function(void *ctx, const char *name)
 
 	if (!strchr(name, '_'))
 		return false;
+	if (c->file_sure)
+		return is_in_file(c, name);
 	if (!c->functions_known) {
 		c->functions_known = true;
 		err = ksyms_functions(c->out->driver, &c->functions);

@@ -55,7 +55,7 @@ static int look_again(struct lookout *l, struct scan *scan, uint64_t *folios)
 	const struct census_suspects *list = &l->seen.plain;
 	struct holders holders;
 	struct folio room;
-	int err = list->nr ? holders_read(scan->memory, &holders) : 0;
+	int err = list->nr ? holders_read(scan->memory, false, &holders) : 0;
 
 	*folios = 0;
 	for (size_t i = 0; i < list->nr && !err; i++) {
@@ -183,7 +183,7 @@ static int list_queues(struct lookout *l, const struct snapshot *s)
 	if (!err)
 		err = drain_lru();
 	if (!err) {
-		err = holders_read(&memory, &holders);
+		err = holders_read(&memory, false, &holders);
 		if (!err)
 			err = know_all(l, s, &holders);
 		holders_close(&holders);

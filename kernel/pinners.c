@@ -37,7 +37,7 @@ static bool has_own_file(struct kmod_module *mod)
 
 	if (!kmod_module_get_path(mod))
 		return false;
-	sysfs_module(kmod_module_get_name(mod), &d);
+	sysfs_module_loaded(kmod_module_get_name(mod), &d);
 	return !strchr(d.taint, 'O') || same_version(mod, d.srcversion);
 }
 
@@ -84,16 +84,24 @@ static void read_one(struct pinners *p, struct kmod_ctx *kmod, const struct modg
 /* ---- all of them ------------------------------------------------------------------------ */
 
 /* A module may pin by a function of another: ib_umem_get(), say. */
-static void inherit(struct pinners *p)
+static int inherit(struct pinners *p)
 {
-	for (size_t i = 0; i < p->nr; i++) {
-		const struct pinner *from = &p->list[i];
+	bool *is_user = calloc(p->nr + 1, sizeof(*is_user));
+	int err = is_user ? 0 : -ENOMEM;
 
-		for (size_t k = 0; from->own && k < p->nr; k++)
-			if (p->list[k].reach < from->own &&
-			    modgraph_depends(&p->graph, p->list[k].name, from->name))
-				p->list[k].reach = from->own;
+	for (size_t i = 0; i < p->nr && !err; i++) {
+		enum holder_reach own = p->list[i].own;
+
+		if (own == HOLDER_NOTHING)
+			continue;
+		memset(is_user, 0, p->nr);
+		err = modgraph_users(&p->graph, &p->graph.modules[i], is_user);
+		for (size_t k = 0; k < p->nr; k++)
+			if (is_user[k] && p->list[k].reach < own)
+				p->list[k].reach = own;
 	}
+	free(is_user);
+	return err;
 }
 
 int pinners_read(struct pinners *p)
@@ -117,8 +125,7 @@ int pinners_read(struct pinners *p)
 	for (size_t i = 0; i < p->graph.nr; i++)
 		read_one(p, kmod, &p->graph.modules[i]);
 	kmod_unref(kmod);
-	inherit(p);
-	return 0;
+	return inherit(p);
 }
 
 void pinners_close(struct pinners *p)

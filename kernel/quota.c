@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -17,20 +16,21 @@
 
 /* ---- the driver ----------------------------------------------------------------------- */
 
-int quota_driver(const char *text, char name[PL_MODNAME])
+int quota_driver(const char *name)
 {
-	size_t len = strlen(text);
-	char path[PL_MODNAME + 32];
+	char path[PL_MODNAME + 32], state[16];
 
-	if (!len || len >= PL_MODNAME || strchr(text, '/') || text[0] == '.')
-		return -ENOENT;
-	for (size_t i = 0; i <= len; i++)
-		name[i] = text[i] == '-' ? '_' : text[i];
 	snprintf(path, sizeof(path), "/sys/module/%s/initstate", name);
-	if (!access(path, F_OK))
-		return 0;
+	if (sysfs_line(path, state, sizeof(state)))
+		return strcmp(state, "live") ? -ENOENT : 0;
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	return access(path, F_OK) ? -ENOENT : -ENOTSUP; /* built-in code has no state */
+}
+
+uint64_t quota_memory(uint32_t *page)
+{
+	*page = (uint32_t)sysconf(_SC_PAGESIZE);
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * *page;
 }
 
 /* Byte offsets in a struct module: its code's start, and the size of that. */

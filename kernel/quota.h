@@ -15,10 +15,13 @@
 #include "tracker.h"
 
 /*
- * Is a module of that name loaded? Fills name, as the kernel writes it: it has _ where people may
- * write -. -ENOENT: there is none; -ENOTSUP: it is built in.
+ * Is a module of that name (see quota_name()) loaded? -ENOENT: it is not, or not yet, or it is just
+ * going; -ENOTSUP: it is built in.
  */
-int quota_driver(const char *text, char name[PL_MODNAME]);
+int quota_driver(const char *name);
+
+/* What a limit may be a share of, in bytes, and the size of a page. */
+uint64_t quota_memory(uint32_t *page);
 
 /*
  * Begins to count the pins of a module; the tracker has level deep. The limit is in pins; the

@@ -186,7 +186,7 @@ static void list_modules(const struct pinners *p, struct census_holder **out)
 static int list_holders(struct survey *s)
 {
 	struct census_holder *out;
-	int err = holders_read(&s->memory, &s->holders);
+	int err = holders_read(&s->memory, !s->owners_only, &s->holders);
 
 	if (err)
 		return err;

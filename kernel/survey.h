@@ -33,6 +33,7 @@ struct survey {
 	/* set by the user */
 	uint64_t grace_ns; /* a driver's time to release after its file's and process's end */
 	uint32_t pid;	   /* only what this process has mapped; 0: everything */
+	bool owners_only;  /* who could hold pins is not asked for: no module's file is read */
 	bool plain;	   /* look for references that nothing explains, too */
 	int (*progress)(void *ctx, uint64_t done, uint64_t all); /* see struct scan_visitor */
 	int (*folio)(void *ctx, const struct census_entry *e);	 /* each of them, or NULL */

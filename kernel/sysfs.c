@@ -126,11 +126,17 @@ bool sysfs_is_built_in(const char *name)
 	return find_listed("modules.builtin", name, path, sizeof(path));
 }
 
-void sysfs_module(const char *name, struct snap_driver *out)
+void sysfs_module_loaded(const char *name, struct snap_driver *out)
 {
 	module_line(name, "version", out->version, sizeof(out->version));
 	module_line(name, "srcversion", out->srcversion, sizeof(out->srcversion));
 	module_line(name, "taint", out->taint, sizeof(out->taint));
+	out->path[0] = '\0';
+}
+
+void sysfs_module(const char *name, struct snap_driver *out)
+{
+	sysfs_module_loaded(name, out);
 	sysfs_module_file(name, out->path, sizeof(out->path));
 	if (strchr(out->taint, 'O')) /* loaded from elsewhere: a file of that name is another one */
 		out->path[0] = '\0';

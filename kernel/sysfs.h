@@ -21,6 +21,9 @@ bool sysfs_link(const char *path, char *out, size_t size);
 /* Fills what sysfs and modules.dep know of a loaded module. */
 void sysfs_module(const char *name, struct snap_driver *out);
 
+/* The same but for its path: the list of all modules' files is not read. */
+void sysfs_module_loaded(const char *name, struct snap_driver *out);
+
 /* The file that modules.dep has for a module, loaded or not; false and "": none. */
 bool sysfs_module_file(const char *name, char *out, size_t size);
 

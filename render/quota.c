@@ -25,6 +25,14 @@ static const char *const not_covered[] = {
 	"only so many folios can be told apart that the limit is not reached with small pages",
 };
 
+/* What a limit may refuse that it should not. The same sort of sentences. */
+static const char *const refused_too[] = {
+	("a call by which the driver would release, as long as all calls of its kind that were seen "
+	 "have pinned: the first such ioctl() or write() beyond the limit fails with the others of "
+	 "its kind, unless it is allowed (--allow-ioctl, --allow-write); close() works"),
+};
+#define REFUSED_TOO (sizeof(refused_too) / sizeof(*refused_too))
+
 /* The last is for limits that no table is large enough for. */
 static size_t nr_not_covered(const struct quota_report *q)
 {
@@ -56,24 +64,28 @@ static double share_of(const struct quota_report *q)
 
 static void text_begin(const struct render *r, const struct quota_report *q)
 {
-	char pages[UNITS_ROOM], bytes[UNITS_ROOM];
+	char pages[UNITS_ROOM], bytes[UNITS_ROOM], pins[UNITS_ROOM];
 
 	fprintf(r->to, "pinleak limits %.40s to %s pages (%s, %.2g %% of memory)\n", q->driver,
 		units_count((int64_t)q->limit, pages),
 		units_bytes((double)q->limit * q->page, bytes), share_of(q) * 100);
+	if (q->pins)
+		fprintf(r->to, "  it holds %s of them\n", units_count(q->pins, pins));
 	if (!q->way) {
-		fprintf(r->to,
-			"  audit: who goes beyond is told, nobody is refused; Ctrl-C ends\n");
+		fprintf(r->to, "  audit: who goes beyond is told, nobody is refused\n");
 		fflush(r->to);
 		return;
 	}
 	fprintf(r->to,
-		"  enforced (by %s): then its calls that take pages fail with ENOMEM;\n"
-		"  Ctrl-C ends. Not reached:\n",
+		"  enforced (by %s): then its calls that take pages fail with ENOMEM\n"
+		"  not reached:\n",
 		q->way);
 	for (size_t i = 0; i < nr_not_covered(q); i++)
 		render_wrap(r->to, 2 * INDENT, not_covered[i]);
-	fprintf(r->to, "  There, what works is\n");
+	fprintf(r->to, "  refused as well:\n");
+	for (size_t i = 0; i < REFUSED_TOO; i++)
+		render_wrap(r->to, 2 * INDENT, refused_too[i]);
+	fprintf(r->to, "  where it does not reach, what works is\n");
 	for (size_t i = 0; i < INSTEAD; i++)
 		render_wrap(r->to, 2 * INDENT, instead[i]);
 	fflush(r->to);
@@ -170,9 +182,11 @@ static void begin_json(const struct render *r, const struct quota_report *q)
 
 	json_object_set_new(o, "limit_bytes", json_integer((json_int_t)(q->limit * q->page)));
 	json_object_set_new(o, "memory_share", json_real(share_of(q)));
+	json_object_set_new(o, "pins", json_integer(q->pins));
 	json_object_set_new(o, "mode", json_string(q->way ? "enforce" : "audit"));
 	json_object_set_new(o, "way", json_text_or_null(q->way));
 	json_object_set_new(o, "not_covered", texts_array(not_covered, nr_not_covered(q)));
+	json_object_set_new(o, "refused_too", texts_array(refused_too, REFUSED_TOO));
 	json_object_set_new(o, "instead", texts_array(instead, INSTEAD));
 	json_put(r, o);
 }

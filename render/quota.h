@@ -18,6 +18,7 @@ struct quota_report {
 	uint64_t memory; /* bytes */
 	uint64_t room;	 /* folios that can be told apart */
 	const char *way; /* how calls are refused; NULL: they are not */
+	int64_t pins;	 /* that it holds now: of a limit that was changed */
 };
 
 struct quota_report_crossing {

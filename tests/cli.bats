@@ -364,6 +364,7 @@ interrupt() {
 	refused limit loop --pages 5 --exempt-comm sh
 	refused limit loop --pages 5 --allow-ioctl 1
 	refused limit loop --pages 5 --refuse-ioctl 1
+	refused limit loop --pages 5 --allow-write
 	[[ $stderr == *"without --enforce nobody is refused"* ]]
 }
 
@@ -392,6 +393,27 @@ interrupt() {
 	done
 	run --separate-stderr -2 "$pinleak" limit loop --pages 5 --enforce --exempt-cgroup /no/such/group
 	[[ $stderr == *"/no/such/group"*"error 2 ERROR_FILE_NOT_FOUND"* ]]
+}
+
+@test "a watch takes one limit, of a driver and pages, and none without hooks" {
+	local wrong
+	for wrong in '' loop loop: :5 loop:0 loop:-1 loop:many loop:5: loop:5:audit loop:5:enforce: loop:101% \
+		loop:999P loop:4095K5 ../fs:5 .:5 "$(printf 'x%.0s' {1..60}):5"; do
+		refused watch --for 1ms --limit "$wrong"
+	done
+	refused watch --for 1ms --limit loop:5 --limit loop:5
+	refused watch --for 1ms --limit loop:5 --track never
+	printf '[watch]\nlimit = vivid:64MiB:enforce\n' >"$BATS_TEST_TMPDIR/conf"
+	"$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
+	"$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf" --limit loop:5
+	refused watch --check-config --config "$BATS_TEST_TMPDIR/conf" --limit loop:5 --limit vivid:6
+	refused watch --check-config --config "$BATS_TEST_TMPDIR/conf" --track never
+	printf 'limit = vivid:1\n' >>"$BATS_TEST_TMPDIR/conf"
+	run --separate-stderr -2 "$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
+	[[ $stderr == *"conf:3: limit is given twice"* ]]
+	printf '[watch]\nlimit = vivid\n' >"$BATS_TEST_TMPDIR/conf"
+	run --separate-stderr -2 "$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
+	[[ $stderr == *"conf:2: limit = vivid: expected DRIVER:PAGES"* ]]
 }
 
 # ---- doctor ---------------------------------------------------------------------------------
@@ -1295,7 +1317,7 @@ CONF
 	sed -E 's/^# ([a-z-]+ = )/\1/' "$root/systemd/pinleak.conf" >"$BATS_TEST_TMPDIR/conf"
 	run --separate-stderr "$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
 	[ "$status" -eq 0 ]
-	[[ $output == *": 3 settings, nothing wrong" ]]
+	[[ $output == *": 4 settings, nothing wrong" ]]
 }
 
 @test "SIGHUP reads the configuration again; what is wrong with it changes nothing" {

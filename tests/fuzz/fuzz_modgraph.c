@@ -32,6 +32,19 @@ static void check_module(const struct modgraph *g, const struct modgraph_module 
 	FUZZ_CHECK(found && !strcmp(found->name, m->name));
 }
 
+/* Of modules of the same name the first is meant. */
+static void check_users(const struct modgraph *g, const struct modgraph_module *used)
+{
+	bool *is_user = calloc(g->nr, sizeof(*is_user));
+
+	if (is_user && !modgraph_users(g, used, is_user) && modgraph_find(g, used->name) == used)
+		for (size_t i = 0; i < g->nr && i < 64; i++)
+			if (modgraph_find(g, g->modules[i].name) == &g->modules[i])
+				FUZZ_CHECK(is_user[i] ==
+					   modgraph_depends(g, g->modules[i].name, used->name));
+	free(is_user);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = fuzz_text(data, size);
@@ -41,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < g.nr; i++)
 			check_module(&g, &g.modules[i]);
 		for (size_t i = 0; i < g.nr && i < 8; i++) {
+			check_users(&g, &g.modules[i]);
 			modgraph_depends(&g, "rdma_rxe", g.modules[i].name);
 			modgraph_depends(&g, g.modules[i].name, g.modules[0].name);
 		}

@@ -5,6 +5,7 @@
 
 #include "../unit/utf8.h"
 #include "core/errors.h"
+#include "core/quota.h"
 #include "core/units.h"
 #include "fuzz.h"
 
@@ -25,6 +26,9 @@ static const char *const seeds[] = {
 	"36525d",
 	"18446744073709551615",
 	"0x4000002D",
+	"rdma-rxe:1000",
+	"vivid:64MiB:enforce",
+	"vivid:0.5%:enforce",
 	"ERROR_DRIVERS_LEAKING_LOCKED_PAGES",
 	"729",
 	"\x1b[2J\x1b]0;owned\x07",
@@ -65,6 +69,17 @@ static void check_amount(const char *text)
 	FUZZ_CHECK(!err || code == 729);
 	if (!err)
 		FUZZ_CHECK(!strpbrk(text, " +-.%"));
+}
+
+static void check_order(const char *text)
+{
+	struct quota_order o = {.pages = 729};
+	int err = quota_order(text, UINT64_C(1) << 30, 4096, &o);
+
+	FUZZ_CHECK(err ? o.pages == 729 && !o.driver[0] : o.pages >= 1 && o.pages <= 1 << 18);
+	if (!err)
+		FUZZ_CHECK(o.driver[0] && !strpbrk(o.driver, "/-:") &&
+			   strlen(o.driver) < PL_MODNAME);
 }
 
 static void check_name(const char *name, size_t in_size, size_t size)
@@ -114,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check_option(text);
 	check_amount(text);
+	check_order(text);
 	check_xml(text);
 	if (size) {
 		check_name((const char *)data, size, 1 + data[0] % 64);

@@ -4,6 +4,7 @@
 `pinleak inspect` against what the test reads by itself: modinfo(8), sysfs, prlimit(2), the kernel's
 log. On a driver of our own, on drivers of Debian's kernels and on one that is built in.
 """
+import collections
 import contextlib
 import glob
 import json
@@ -55,6 +56,10 @@ def squeezed(text):
     return re.sub(r"[ \t\n]+", " ", text).strip()
 
 
+def joined(descriptions):
+    return "; ".join(dict.fromkeys(map(squeezed, descriptions)))
+
+
 # ---- the package manager: Debian's takes seconds here, and knows nothing of the guest's kernel ------
 
 @contextlib.contextmanager
@@ -89,7 +94,7 @@ def check_identity(found, module):
     one = found["identity"]
     for field in ("vermagic", "license"):
         assert one[field] == modinfo(field, module)[0], (field, one[field])
-    assert squeezed(one["description"] or "") == squeezed("".join(modinfo("description", module))), one
+    assert squeezed(one["description"] or "") == joined(modinfo("description", module)), one
     for field in ("version", "srcversion"):
         want = read(f"/sys/module/{found['driver']}/{field}") \
             if os.path.exists(f"/sys/module/{found['driver']}/{field}") else None
@@ -373,6 +378,59 @@ def test_a_built_in_driver_is_told_by_the_list_of_what_is_built_in():
         check_device(d)
 
 
+def built_in():
+    """What modules.builtin.modinfo says: {module: {field: [values]}}, read without pinleak or kmod."""
+    found = collections.defaultdict(lambda: collections.defaultdict(list))
+    with open(f"/lib/modules/{RELEASE}/modules.builtin.modinfo", "rb") as f:
+        for text in f.read().decode(errors="replace").split("\0"):
+            name, _, value = text.partition("=")
+            module, _, field = name.partition(".")
+            found[module][field].append(value)
+    del found[""]
+    return found
+
+
+def check_built_in(found, told):
+    one, name = found["identity"], found["driver"]
+    assert one["kind"] == "built-in" and one["intree"] is True and not one["loaded"], one
+    assert one["file"].endswith("/modules.builtin.modinfo"), one
+    assert squeezed(one["description"] or "") == joined(told["description"]), (one, told)
+    assert (one["license"] or "") == "".join(told["license"][:1]), (one, told)
+    assert not why(found, "version"), found["not_seen"]
+    texts, types = (dict(p.split(":", 1) for p in told[field]) for field in ("parm", "parmtype"))
+    folder = f"/sys/module/{name}/parameters"
+    shown = {p: read(f"{folder}/{p}") if os.stat(f"{folder}/{p}").st_mode & 0o444 else None
+             for p in os.listdir(folder)} if os.path.isdir(folder) else {}
+    params = {p["name"]: p for p in found["parameters"]}
+    assert params.keys() == texts.keys() | types.keys() | shown.keys(), (name, params.keys())
+    for p in params.values():
+        assert p["type"] == types.get(p["name"]), (name, p)
+        assert squeezed(p["description"] or "") == squeezed(texts.get(p["name"], "")), (name, p)
+        assert p["value"] == shown.get(p["name"]), (name, p, shown)
+        assert p["default_by"] != "file", "what is built in has no file of its own"
+
+
+def test_all_that_is_built_in_is_told_by_its_name_with_its_parameters_and_descriptions():
+    all_of_it = built_in()
+    listed = {os.path.basename(line).removesuffix(".ko").replace("-", "_")
+              for line in read(f"/lib/modules/{RELEASE}/modules.builtin").splitlines()}
+    # One is in sysfs when it has parameters or a version, and in modules.builtin when it could be
+    # a module: of each sort the ones with most to tell, and some of the rest.
+    sorts = collections.defaultdict(list)
+    for name, told in all_of_it.items():
+        sorts[os.path.isdir(f"/sys/module/{name}"), name in listed].append(name)
+    assert len(sorts) == 4, {sort: len(names) for sort, names in sorts.items()}
+    chosen = []
+    for names in sorts.values():
+        names.sort(key=lambda n: -sum(map(len, all_of_it[n].values())))
+        chosen += names[:6] + names[6::12]
+    assert any(len(all_of_it[n]["description"]) > 1 for n in chosen)
+    with nobodys():
+        for name in chosen:
+            check_built_in(fast(name), all_of_it[name])
+    print(f"# {len(chosen)} of {len(all_of_it)}", flush=True)
+
+
 # ---- packages ---------------------------------------------------------------------------------------
 
 DPKG = r"""case "$1" in
@@ -455,6 +513,52 @@ def test_a_module_that_comes_and_goes_is_told_or_refused_and_nothing_else():
     finally:
         stop.set()
         other.join()
+
+
+# ---- many modules -----------------------------------------------------------------------------------
+
+# Debian's modules that do no more than to be there.
+IDLE = ("crypto/", "fs/nls/", "lib/", "net/bridge/netfilter/", "net/ipv4/netfilter/",
+        "net/ipv6/netfilter/", "net/netfilter/", "net/sched/", "sound/soc/codecs/")
+
+
+def loaded():
+    return len(read("/proc/modules").splitlines())
+
+
+def load_many(number):
+    with open(f"/lib/modules/{RELEASE}/modules.dep", encoding="ascii") as f:
+        names = [os.path.basename(path).split(".ko")[0] for path in (line.split(":")[0] for line in f)
+                 if path.startswith(tuple("kernel/" + folder for folder in IDLE))]
+    for at in range(0, len(names), 20):
+        if loaded() >= number:
+            break
+        sh(f"modprobe -a {' '.join(names[at:at + 20])}", check=False)  # some want a device
+    assert loaded() >= number, loaded()
+
+
+def least_seconds(most, *args):
+    """Of several runs, as the machine has other work as well: until one takes no more than that."""
+    took = []
+    while len(took) < 10 and (not took or min(took) > most):
+        began = time.monotonic()
+        inspect(*args)
+        took.append(time.monotonic() - began)
+    print(f"# {' '.join(args)}: {min(took):.2f} s with {loaded()} modules", flush=True)
+    return min(took)
+
+
+def test_it_needs_less_than_a_second_where_300_modules_are_loaded():
+    load_leaky()
+    sh("modprobe vivid n_devs=1")
+    held = memory.small(64)
+    with nobodys(), Device() as d:
+        d.pin_all(held)  # else the census asks nobody
+        write("/dev/kmsg", "<4>some_function: of nobody here\n")  # else no symbol is looked for
+        least_seconds(0, "--file", LEAKY, "leaky")
+        load_many(300)
+        for args in (("--file", LEAKY, "leaky"), ("--no-census", "vivid"), ("vivid",), ("8250",)):
+            assert least_seconds(1, *args) < 1
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import json
 import mmap
 import multiprocessing
 import os
@@ -15,7 +16,7 @@ import subprocess
 import termios
 import time
 
-from harness import (LIMIT, PINLEAK, Watch, child, done, leaked, load, outstanding, read, run, sh,
+from harness import (LIMIT, MODULES, PINLEAK, Watch, child, done, leaked, load, outstanding, read, run, sh,
                      spawn, tests_of, until_outstanding, write)
 from memory import (ASYNC, HOLD, KEEP_ONE, PAGE, UNREGISTER, USE, WORK, Device, check, leaky_ioctl,
                     libc, small)
@@ -284,6 +285,24 @@ def test_only_kinds_of_calls_that_pin_are_refused_but_none_that_has_released():
             assert w.summary["refused"] == 5, w.summary
 
 
+def test_a_release_by_write_is_refused_before_one_was_seen_unless_writes_are_allowed():
+    for allowed in False, True:
+        with Device() as device, Device() as full, \
+                Limit("--pages", 100, "--enforce", "--by", ways()[-1],
+                      *(["--allow-write"] if allowed else [])) as w:
+            assert any("release" in text for text in w.of("quota")[0]["refused_too"])
+            write_pages(device, small(60))
+            told = w.learned(call="write")
+            assert told["refused"] == (not allowed) and told["ordered"] == allowed, told
+            full.pin_all(small(100))
+            # Less than a page: all is released, and nothing taken.
+            assert errno_of(os.write, device.fd, b"x") == (0 if allowed else errno.ENOMEM)
+            assert not pins(full, HOLD, 1), "ioctls are refused all the same"
+            w.stop()
+            assert w.summary["refused"] == (1 if allowed else 2), w.summary
+            assert w.summary["pins"] == (100 if allowed else 160), w.summary
+
+
 def test_an_audit_refuses_nothing_and_tells_who_crossed_until_the_driver_is_unloaded():
     load("second")
     before, memory = leaked("second"), small(CALL)
@@ -413,6 +432,130 @@ def test_a_driver_that_never_pins_itself_is_known_by_its_device():
         w.stop()
         assert w.summary["taken"] == c["pins"] and w.summary["pins"] == 0, (c, w.summary)
         assert outstanding() == before
+
+
+class LimitedWatch(Watch):
+    """A watch with a limit in its configuration, which may be changed."""
+    CONF = "/tmp/limit.conf"
+
+    def __init__(self, limit, *args, **times):
+        super().__init__("--config", self.CONF, *args, **times)
+        self.configure(limit)
+
+    def configure(self, limit):
+        write(self.CONF, "[watch]\n" + (f"limit = {limit}\n" if limit else ""))
+
+    def reload(self, limit):
+        self.configure(limit)
+        self.process.send_signal(signal.SIGHUP)
+
+    def told(self, kind, number):
+        """The number-th object of its type, counted from one."""
+        self.until(lambda o: len(self.of(kind)) >= number, f"{kind} {number}")
+        return self.of(kind)[number - 1]
+
+
+def stays_refused(device, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert not pins(device, HOLD, 1)
+        time.sleep(0.1)
+
+
+def test_a_watch_holds_the_limit_of_its_configuration_and_SIGHUP_changes_and_lifts_it():
+    load("leaky", "second")
+    with Device() as device, Device("second") as second, LimitedWatch("leaky:100") as w:
+        first = w.told("quota", 1)
+        assert first["mode"] == "audit" and first["limit_pages"] == 100 and first["pins"] == 0, first
+        device.pin_all(small(120))
+        c = w.told("crossing", 1)
+        assert not c["refused"] and c["pins"] == 101 and c["process"]["pid"] == os.getpid(), c
+        w.reload("leaky:200:enforce")
+        changed = w.told("quota", 2)
+        assert changed["mode"] == "enforce" and changed["limit_pages"] == 200, changed
+        assert changed["pins"] == 120, "what it holds counts on"
+        device.pin_all(small(80))
+        assert not pins(device, HOLD, 1)
+        c = w.told("crossing", 2)
+        assert c["refused"] and c["pins"] == 200 and c["command"] == leaky_ioctl(HOLD), c
+        assert pins(second, HOLD, 300), "another driver"
+        assert w.told("learned", 1)["refused"]
+        stays_refused(device, 8)  # so long that looks which are not made would show
+        w.reload("leaky:300")
+        assert w.told("quota", 3)["mode"] == "audit"
+        assert pins(device, HOLD, 200), "nobody is refused by an audit"
+        assert w.told("crossing", 3)["pins"] == 301
+        w.reload("second:100:enforce")
+        assert w.told("quota_end", 1)["driver"] == "leaky"
+        assert w.told("quota_end", 1)["pins"] == 400 and w.told("quota_end", 1)["crossed"]
+        assert w.told("quota", 4)["driver"] == "second" and w.told("quota", 4)["pins"] == 0
+        assert pins(second, HOLD, 100) and not pins(second, HOLD, 1)
+        w.reload("")
+        assert w.told("quota_end", 2)["driver"] == "second"
+        assert pins(second, HOLD, 1), "it was lifted"
+        w.reload("second:1:enforce")
+        w.told("quota", 5)
+        assert pins(second, HOLD, 2) and not pins(second, HOLD, 1)
+        w.stop()
+        assert w.told("quota_end", 3)["refused"] == 1 and w.status == 0, w.stderr
+        assert pins(second, HOLD, 1), "it ends with the watch"
+
+
+def test_a_watch_that_is_killed_leaves_no_limit():
+    load("leaky")
+    with Device() as device, Watch("--limit", "leaky:100:enforce") as w:
+        w.until(lambda o: o["type"] == "quota", "the limit is set")
+        device.pin_all(small(100))
+        until(lambda: not pins(device, HOLD, 1), "it is refused")
+        killed = time.monotonic()
+        w.process.kill()
+        until(lambda: pins(device, HOLD, 1), "it ends with pinleak", 10)
+        took = time.monotonic() - killed
+        print(f"# the limit was lifted {took:.2f} s after kill -9", flush=True)
+        assert took < 1, took
+        w.process.wait()
+        w.status = w.process.returncode
+
+
+def test_a_watch_waits_for_the_driver_and_holds_it_again_when_it_is_loaded_anew():
+    sh("rmmod second", check=False)
+    with Watch("--limit", "second:100") as w:
+        assert not w.of("quota"), w.of("quota")
+        for turn in (1, 2):
+            sh(f"insmod {MODULES}/second.ko")
+            w.until(lambda o: len(w.of("quota")) == turn, f"the limit is set, {turn}")
+            with Device("second") as device:
+                device.pin_all(small(120))
+                w.until(lambda o: len(w.of("crossing")) == turn, f"it was crossed, {turn}")
+            sh("rmmod second")
+            w.until(lambda o: len(w.of("quota_end")) == turn, f"the end, {turn}")
+        w.stop()
+        assert [o["reason"] for o in w.of("quota_end")] == 2 * ["unloaded"], w.of("quota_end")
+        assert "no driver second is loaded" in w.stderr and w.status == 0, w.stderr
+
+
+def test_beside_a_limit_a_leak_is_proved_and_counted_exactly_and_the_history_has_both():
+    load("leaky")
+    before, store = leaked(), "/tmp/limited.db"
+    with Watch("--limit", "leaky:20", "--track", "always", "--store", store) as w:
+        w.until(lambda o: o["type"] == "quota", "the limit is set")
+        for _ in range(3):
+            done(child(leak_alone, CALL))
+        v = w.until(lambda o: o["type"] == "verdict" and o["pins"] == 3 * CALL, "all of the leak")
+        assert v["driver"]["name"] == "leaky" and v["proof"]["unattributed"] == 0, v
+        assert leaked() - before == 3 * CALL
+        w.until(lambda o: o["type"] == "crossing", "it was crossed")
+        w.stop()
+        assert w.status == 1 and w.summary["leaked_pins"] == 3 * CALL, w.summary
+        assert w.of("quota_end")[0]["pins"] == w.of("quota_end")[0]["taken"] == 3 * CALL
+    kept = json.loads(sh(f"{PINLEAK} report --json --store {store} | tail -n 1"))
+    said = [o["type"] for o in kept["events"]]
+    assert {"quota", "crossing", "quota_end"} <= set(said), said
+
+
+def leak_alone(number):
+    with Device() as device:
+        device.pin(KEEP_ONE, small(number).address, number, number)
 
 
 if __name__ == "__main__":

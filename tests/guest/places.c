@@ -154,7 +154,7 @@ static void show_explained(const struct places *p, uint64_t pfn)
 static int show_holders(struct places *p, int nr, char **pfns)
 {
 	const struct holders *h = &p->holders;
-	int err = holders_read(&p->memory, &p->holders);
+	int err = holders_read(&p->memory, true, &p->holders);
 
 	if (!err)
 		err = owned_read(&p->memory, h, &p->owned);

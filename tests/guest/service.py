@@ -7,6 +7,7 @@ it, that it is started anew. Runs in a guest of vm/run --systemd, as root. --min
 under load, one minute unless given.
 """
 import contextlib
+import errno
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import sys
 import time
 
 from harness import LIMIT, PINLEAK, ROOT, drive, load, read, run, sh, tests_of, validate
+from memory import HOLD, Device, small
 
 UNIT = "/run/systemd/system/pinleak.service"
 PROGRAM = "/usr/local/sbin/pinleak"
@@ -121,6 +123,23 @@ def test_reload_reads_the_configuration_and_what_is_wrong_changes_nothing():
         until(lambda: f"{CONF}:4: settle = soon: expected" in said(),
               "the line that is wrong")
         assert show("ActiveState") == "active" and show("NRestarts") == "0"
+
+
+def test_a_limit_of_the_configuration_is_held_with_the_rights_of_the_unit():
+    with service("limit = leaky:100:enforce\n"):
+        until(lambda: "enforced (by " in said(), "the limit is set")
+        with Device() as device:
+            device.pin_all(small(100))
+            try:
+                device.pin(HOLD, small(1).address, 1)
+                raise AssertionError("it is not refused")
+            except OSError as e:
+                assert e.errno == errno.ENOMEM, e
+            until(lambda: "refused: ioctl()" in said(), "who was refused is told")
+            configure("")
+            sh("systemctl reload pinleak")
+            until(lambda: "the limit has ended" in said(), "it is lifted")
+            device.pin(HOLD, small(1).address, 1)
 
 
 def test_one_that_is_killed_or_hangs_is_started_anew():

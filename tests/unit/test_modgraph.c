@@ -183,6 +183,22 @@ static void test_thousands_of_modules_are_read(void **state)
 	assert_false(modgraph_depends(&graph, "m0", "m3"));
 }
 
+static void test_all_users_of_a_module_are_those_that_depend_on_it_each_for_itself(void **state)
+{
+	(void)state;
+	parse("g 1 0 - Live 0x0\nf 1 1 g, Live 0x0\nx 1 0 - Live 0x0\ne 1 2 f,x, Live 0x0\n"
+	      "b 1 1 a, Live 0x0\na 1 2 b,e, Live 0x0\n");
+	for (size_t i = 0; i < graph.nr; i++) {
+		bool is_user[6] = {false};
+
+		assert_int_equal(graph.nr, 6);
+		assert_int_equal(modgraph_users(&graph, &graph.modules[i], is_user), 0);
+		for (size_t k = 0; k < graph.nr; k++)
+			assert_int_equal(is_user[k], modgraph_depends(&graph, graph.modules[k].name,
+								      graph.modules[i].name));
+	}
+}
+
 static void test_free_leaves_an_empty_graph(void **state)
 {
 	(void)state;
@@ -212,6 +228,7 @@ int main(void)
 		GRAPH(test_names_that_no_module_can_have_are_left_out),
 		GRAPH(test_users_with_names_too_long_are_left_out),
 		GRAPH(test_thousands_of_modules_are_read),
+		GRAPH(test_all_users_of_a_module_are_those_that_depend_on_it_each_for_itself),
 		GRAPH(test_free_leaves_an_empty_graph),
 	};
 

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,28 @@ static void test_what_is_too_long_or_has_no_end_is_cut_and_said_to_be(void **sta
 	modinfo_free(&m);
 	assert_int_equal(modinfo_parse("license=GPL", 11, NULL, &m), 0);
 	assert_string_equal(m.license, "GPL");
+	assert_true(m.cut);
+	modinfo_free(&m);
+}
+
+static void
+test_several_descriptions_are_joined_the_same_one_once_and_cut_where_there_is_no_room(void **state)
+{
+	static const char few[] = "description=One\0description=Two\0description=One\0description=";
+	char many[64 * 21] = "", one[32];
+	struct modinfo m;
+
+	(void)state;
+	assert_int_equal(modinfo_parse(few, sizeof(few), NULL, &m), 0);
+	assert_string_equal(m.description, "One; Two");
+	assert_false(m.cut);
+	modinfo_free(&m);
+	for (int i = 0; i < 64; i++) {
+		snprintf(one, sizeof(one), "description=%08d", i);
+		memcpy(many + i * 21, one, 21);
+	}
+	assert_int_equal(modinfo_parse(many, sizeof(many), NULL, &m), 0);
+	assert_int_equal(strlen(m.description), 25 * 10 + 5);
 	assert_true(m.cut);
 	modinfo_free(&m);
 }
@@ -153,6 +176,8 @@ int main(void)
 		cmocka_unit_test(test_strings_are_read_and_parameters_joined_in_any_order),
 		cmocka_unit_test(test_of_what_is_built_in_only_the_modules_own_strings_count),
 		cmocka_unit_test(test_what_is_too_long_or_has_no_end_is_cut_and_said_to_be),
+		cmocka_unit_test(
+			test_several_descriptions_are_joined_the_same_one_once_and_cut_where_there_is_no_room),
 		cmocka_unit_test(test_a_files_section_and_initial_values_are_found),
 		cmocka_unit_test(test_a_file_cut_anywhere_is_refused_or_read_within_its_bounds),
 		cmocka_unit_test(test_a_signature_tells_signer_key_and_hash_and_what_it_covers),

@@ -59,6 +59,54 @@ static void test_nothing_and_more_than_the_memory_are_no_limits(void **state)
 	assert_no_pages(QUOTA_SHARE, "101", -ERANGE);
 }
 
+static void assert_no_order(const char *text, int expected)
+{
+	struct quota_order o = {.pages = 729};
+	int err = quota_order(text, GIB, 4096, &o);
+
+	if (err != expected || o.pages != 729)
+		fail_msg("\"%s\": %d, %" PRIu64, text, err, o.pages);
+}
+
+static void test_an_order_is_a_driver_an_amount_by_its_unit_and_a_mode(void **state)
+{
+	struct quota_order o;
+
+	(void)state;
+	assert_int_equal(quota_order("rdma-rxe:1000", GIB, 4096, &o), 0);
+	assert_string_equal(o.driver, "rdma_rxe");
+	assert_int_equal(o.pages, 1000);
+	assert_false(o.enforce);
+	assert_int_equal(quota_order("vivid:1.5MiB:enforce", GIB, 4096, &o), 0);
+	assert_string_equal(o.driver, "vivid");
+	assert_int_equal(o.pages, 384);
+	assert_true(o.enforce);
+	assert_int_equal(quota_order("vivid:0.5%", GIB, 4096, &o), 0);
+	assert_int_equal(o.pages, 1310);
+	assert_false(o.enforce);
+}
+
+static void test_what_is_no_order_is_refused_and_nothing_taken_of_it(void **state)
+{
+	static const char *const wrong[] = {
+		"",	 ":",	  "vivid",   "vivid:",	  "vivid::enforce",  ":5",
+		"a/b:5", "..:5",  "vivid:x", "vivid:5:",  "vivid:5:Enforce", "vivid:5:enforce:",
+		"v:1.5", "v:5%%", "v: 5",    "v:5:audit", "v:5:enforce:5",   "v:-5",
+	};
+	char longest[PL_MODNAME + 2] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_no_order(wrong[i], -EINVAL);
+	assert_no_order("v:0", -ERANGE);
+	assert_no_order("v:1T", -ERANGE);
+	memset(longest, 'v', PL_MODNAME - 1);
+	memcpy(longest + PL_MODNAME - 1, ":5", 3);
+	assert_int_equal(quota_order(longest, GIB, 4096, &(struct quota_order){0}), 0);
+	memcpy(longest + PL_MODNAME - 2, "vv", 3); /* one too many, and no amount */
+	assert_no_order(longest, -EINVAL);
+}
+
 /* ---- what is told --------------------------------------------------------------------- */
 
 static void test_each_process_and_call_is_told_once_and_again_ten_times_as_often(void **state)
@@ -228,6 +276,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_limit_is_pages_bytes_or_a_share_of_memory),
 		cmocka_unit_test(test_nothing_and_more_than_the_memory_are_no_limits),
+		cmocka_unit_test(test_an_order_is_a_driver_an_amount_by_its_unit_and_a_mode),
+		cmocka_unit_test(test_what_is_no_order_is_refused_and_nothing_taken_of_it),
 		cmocka_unit_test(
 			test_each_process_and_call_is_told_once_and_again_ten_times_as_often),
 		cmocka_unit_test(test_each_crossing_is_told),
