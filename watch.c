@@ -658,7 +658,7 @@ static void begin_limit(struct watch *w)
 	if (w->keeping.history)
 		limiting_add(&w->limiting, &quota_json, &w->keeping.render);
 	if (w->serving.state)
-		limiting_add(&w->limiting, &quota_json, state_render(w->serving.state));
+		limiting_add(&w->limiting, &quota_json, state_teller(w->serving.state));
 	limiting_apply(&w->limiting, &w->set.limit, w->set.interval_ns);
 }
 

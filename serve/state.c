@@ -435,6 +435,11 @@ void state_set_clock(struct state *s, int64_t real_offset, int64_t step)
 	pthread_mutex_unlock(&s->lock);
 }
 
+const struct render *state_teller(const struct state *s)
+{
+	return &s->render;
+}
+
 /* ---- the readers ---------------------------------------------------------------------- */
 
 void state_facts(struct state *s, struct facts *out)

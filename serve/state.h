@@ -95,6 +95,9 @@ extern const struct reporter state_reporter;
 /* The offset of the clock of the day is another, and by step ns of it that clock was set. */
 void state_set_clock(struct state *s, int64_t real_offset, int64_t step);
 
+/* By which the thread of the watch tells what is told to no monitor; the state's own. */
+const struct render *state_teller(const struct state *s);
+
 /* What follows may be called in any thread. */
 
 void state_facts(struct state *s, struct facts *out);
