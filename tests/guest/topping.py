@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 """What top shows on a real kernel: a driver that leaks, one that is held, and their pins, exactly."""
+import contextlib
 import json
 import os
 import subprocess
@@ -15,11 +16,17 @@ def tmux(*args):
     return sh("tmux -L %s %s" % (SOCKET, " ".join(args)))
 
 
+def opened(pid):
+    """What its descriptors are of; some come and go meanwhile."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(f"/proc/{pid}/fd/{fd}")
+
+
 def until_hooked(pid):
     """Until its programs are attached, and then as long as it may take to try them."""
     end = time.monotonic() + LIMIT
-    while not any("bpf" in os.readlink(f"/proc/{pid}/fd/{fd}")
-                  for fd in os.listdir(f"/proc/{pid}/fd")):
+    while not any("bpf" in name for name in opened(pid)):
         assert time.monotonic() < end, "nothing is attached"
         time.sleep(0.1)
     time.sleep(10)
