@@ -87,14 +87,16 @@ def assert_objects(lines, at_least):
 
 def test_a_short_census_shows_no_progress():
     master, slave = pty.openpty()
+    began = time.monotonic()
     with subprocess.Popen([PINLEAK, "census", "--json", "--grace", "0"], stdout=subprocess.PIPE,
                           stderr=slave) as p:
         os.close(slave)
-        seconds = json.loads(p.stdout.read())["seconds"]
+        json.loads(p.stdout.read())
+        seconds = time.monotonic() - began
         terminal = b"".join(iter(lambda: read_some(master), b""))
     os.close(master)
-    if seconds > 1.5:
-        raise Skip(f"the machine is busy: a walk took {seconds:.1f} s")
+    if seconds > 2:
+        raise Skip(f"the machine is busy: it took {seconds:.1f} s")
     assert terminal == b"", terminal
 
 
