@@ -15,7 +15,8 @@ struct bpf_link;
 struct bpf_program;
 struct pinleak_bpf;
 
-#define PROGRAMS_MAX (PL_HOOKS + 9)
+/* One for each slot, one more as a probe has two ends, and those without a slot. */
+#define PROGRAMS_MAX (PL_HOOKS + 1 + 8)
 
 struct programs {
 	struct pinleak_bpf *skel; /* NULL: nothing is loaded */
@@ -28,9 +29,8 @@ struct programs {
 		enum level level; /* attached from this level on */
 	} hooked[PROGRAMS_MAX];
 	size_t nr_hooked;
-	struct pl_quota
-		*quota;	 /* of the driver that has a limit, as the programs see it; or NULL */
-	char error[256]; /* what went wrong last, for people; "" */
+	struct pl_quota *quota; /* of the driver that has a limit, as they see it; or NULL */
+	char error[256];	/* what went wrong last, for people; "" */
 };
 
 /* Keeps the text in error and returns err. */
