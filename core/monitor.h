@@ -85,7 +85,7 @@ bool monitor_is_stirring(const struct monitor *m);
  * own explains, and something references all the same. More of them than the last time call for
  * tracking of plain references.
  */
-void monitor_unexplained(struct monitor *m, uint64_t now_ns, uint64_t folios);
+void monitor_unexplained(struct monitor *m, uint64_t folios);
 
 bool monitor_wants_references(const struct monitor *m);
 
