@@ -242,6 +242,16 @@ bool btfq_enumerator(const struct btf *btf, const char *name, uint64_t *value)
 	return false;
 }
 
+bool btfq_bit(const struct btf *btf, const char *name, uint32_t *bit)
+{
+	uint64_t value;
+
+	if (!btfq_enumerator(btf, name, &value) || value > 63)
+		return false;
+	*bit = (uint32_t)value;
+	return true;
+}
+
 static uint8_t bits_for(uint64_t values)
 {
 	uint8_t bits = 0;

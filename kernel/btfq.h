@@ -64,4 +64,7 @@ int btfq_size(const struct btf *btf, const char *type);
 /* Looks an enumerator up in all enums, anonymous ones too. */
 bool btfq_enumerator(const struct btf *btf, const char *name, uint64_t *value);
 
+/* The same for the number of a bit in 64 of them. */
+bool btfq_bit(const struct btf *btf, const char *name, uint32_t *bit);
+
 #endif
