@@ -83,14 +83,6 @@ bool plan_knows(const char *function)
 	return false;
 }
 
-const struct plan_entry *plan_find(const struct plan *p, const char *function)
-{
-	for (size_t i = 0; i < p->nr; i++)
-		if (!strcmp(p->entries[i].function, function))
-			return &p->entries[i];
-	return NULL;
-}
-
 /* ---- what BTF tells ------------------------------------------------------------------- */
 
 static bool read_offset(const struct btf *btf, const char *type, const char *member, uint32_t *out)
@@ -371,9 +363,17 @@ static size_t hooks_of(const struct plan *p, enum plan_role role)
 	return n;
 }
 
+static const struct plan_entry *find(const struct plan *p, const char *function)
+{
+	for (size_t i = 0; i < p->nr; i++)
+		if (!strcmp(p->entries[i].function, function))
+			return &p->entries[i];
+	return NULL;
+}
+
 static void conclude(struct plan *p)
 {
-	const struct plan_entry *fput = plan_find(p, "__fput");
+	const struct plan_entry *fput = find(p, "__fput");
 
 	p->light_ok = hooks_of(p, PLAN_API) && fput->state == PLAN_HOOK;
 	p->deep_ok = p->light_ok && hooks_of(p, PLAN_ACQUIRE) && hooks_of(p, PLAN_RELEASE);
