@@ -29,8 +29,9 @@ struct programs {
 		enum level level; /* attached from this level on */
 	} hooked[PROGRAMS_MAX];
 	size_t nr_hooked;
-	struct pl_quota *quota; /* of the driver that has a limit, as they see it; or NULL */
-	char error[256];	/* what went wrong last, for people; "" */
+	struct pl_quota
+		*quota;	 /* of the driver that has a limit, as the programs see it; or NULL */
+	char error[256]; /* what went wrong last, for people; "" */
 };
 
 /* Keeps the text in error and returns err. */

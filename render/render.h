@@ -32,9 +32,6 @@ struct render {
  */
 void render_here(struct render *r, FILE *to);
 
-/* CLOCK_REALTIME less CLOCK_MONOTONIC as they are now on this machine, in ns. */
-int64_t render_real_offset(void);
-
 extern const struct reporter text_reporter, json_reporter;
 
 /* As json_reporter, and an object for each look at the books. */
@@ -53,6 +50,9 @@ void render_time(const struct render *r, uint64_t now_ns, char *out);
 /* "20:01:02", local time. */
 #define RENDER_CLOCK 16
 void render_clock(const struct render *r, uint64_t now_ns, char *out);
+
+/* CLOCK_REALTIME less CLOCK_MONOTONIC as they are now on this machine, in ns. */
+int64_t render_real_offset(void);
 
 /* The first line of the text: what is watched, of so many bytes of memory. */
 void render_begin(const struct render *r, uint64_t memory);
