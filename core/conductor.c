@@ -76,7 +76,7 @@ int conductor_references(struct conductor *c)
 	int err = c->source->look_out(c->ctx, &done, &folios);
 
 	if (!err && done)
-		monitor_unexplained(c->monitor, c->last.now_ns, folios);
+		monitor_unexplained(c->monitor, folios);
 	if (!err && monitor_wants_references(c->monitor) != c->references)
 		err = switch_references(c, !c->references);
 	if (err || !c->references)

@@ -349,7 +349,6 @@ static void finding_add_site(struct finding *f, const struct snap_site *site, ui
 
 	if (site->same)
 		site = site->same;
-
 	while (i < f->nr_sites && f->sites[i].site != site)
 		i++;
 	if (i == LEDGER_SITES) {

@@ -887,12 +887,11 @@ static void want_references(struct monitor *m, bool wanted, const char *why, uin
 		 folios);
 }
 
-void monitor_unexplained(struct monitor *m, uint64_t now_ns, uint64_t folios)
+void monitor_unexplained(struct monitor *m, uint64_t folios)
 {
 	struct getters *g = &m->getters;
 	bool more = g->looked && folios > g->unexplained;
 
-	(void)now_ns;
 	g->calm = more ? 0 : g->calm + 1;
 	g->looked = true;
 	g->unexplained = folios;
@@ -1037,7 +1036,7 @@ static void accuse_plain(struct monitor *m, struct accused *a, const struct find
 		a->evidence = f->evidence;
 }
 
-static void judge_plain(struct monitor *m, bool last)
+static void judge_plain(struct monitor *m)
 {
 	const struct ledger *l = &m->getters.ledger;
 
@@ -1053,7 +1052,7 @@ static void judge_plain(struct monitor *m, bool last)
 		look_at(m, a, f->pins, f->bytes, 0);
 		if (a->grown_ns == m->last.now_ns)
 			m->getters.calm = 0;
-		if (is_news(m, a, f, last))
+		if (is_news(m, a, f, false))
 			accuse_plain(m, a, f);
 	}
 }
@@ -1065,7 +1064,7 @@ int monitor_step_references(struct monitor *m, const struct snapshot *books)
 	if (!err)
 		err = ledger_evaluate(&m->getters.ledger, books);
 	if (!err)
-		judge_plain(m, false);
+		judge_plain(m);
 	return err;
 }
 

@@ -72,20 +72,20 @@ void monitor_level_failed(struct monitor *m, uint64_t now_ns, enum level level, 
 
 /* Would exact counters be worth a stat_refresh now? And is it time to read the books again? */
 bool monitor_wants_exact(const struct monitor *m);
+bool monitor_wants_books(const struct monitor *m);
 
 /*
  * May tracking be wanted soon? A hint, so that it can begin sooner then: no decision, and nothing
  * that is decided rests on it.
  */
 bool monitor_is_stirring(const struct monitor *m);
-bool monitor_wants_books(const struct monitor *m);
 
 /*
  * What a look at the page structures has found: folios that nothing maps, nothing of the kernel's
  * own explains, and something references all the same. More of them than the last time call for
  * tracking of plain references.
  */
-void monitor_unexplained(struct monitor *m, uint64_t now_ns, uint64_t folios);
+void monitor_unexplained(struct monitor *m, uint64_t folios);
 
 bool monitor_wants_references(const struct monitor *m);
 

@@ -127,7 +127,7 @@ static enum param_fault judge_one(const char *type, const char *text, const char
 	return PARAM_FINE; /* any text is a charp, and of other types we know nothing */
 }
 
-/* The values of an array are separated by commas; `end` is the length of the first. */
+/* Copies the first value of a list with commas. Returns the rest of it, NULL: there is none. */
 static const char *next_item(const char *list, char *item)
 {
 	size_t len = strcspn(list, ",");

@@ -36,7 +36,7 @@ bool param_equal(const char *type, const char *a, const char *b);
 
 /*
  * The next parameter on a kernel command line (next_arg() of lib/cmdline.c): quotes may hold
- * blanks. *line moves on. False: there is no more. A parameter without "=" has the value NULL.
+ * blanks. *line moves on. False: there is no more. A parameter without "=" has no value: "".
  */
 bool param_next(const char **line, char *name, size_t name_size, char *value, size_t value_size,
 		bool *has_value);

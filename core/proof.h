@@ -46,7 +46,7 @@ struct proof_page {
 struct proof_result {
 	uint32_t proved[PROOF_CLAIMS]; /* pins, by claim; only guilty claims have any */
 	uint32_t rest[PROOF_CLAIMS]; /* the most that a claim can have left beyond what is proved */
-	uint32_t total;		     /* their sum */
+	uint32_t total;		     /* of proved */
 	uint32_t ambiguous;	     /* perhaps leaked, perhaps held by somebody innocent */
 	uint32_t held;		     /* the rest of pins - base */
 	uint32_t base;		     /* of base: what can still be there */

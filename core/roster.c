@@ -115,6 +115,8 @@ static int by_bytes(const void *a, const void *b)
 
 void roster_sort(struct roster *r)
 {
+	if (!r->nr_sites)
+		return;
 	qsort(r->drivers, r->nr_drivers, sizeof(*r->drivers), by_bytes);
 	qsort(r->sites, r->nr_sites, sizeof(*r->sites), by_bytes);
 }

@@ -112,45 +112,6 @@ enum btfq_return btfq_returns(const struct btf *btf, const struct btf_type *prot
 	return BTFQ_OTHER;
 }
 
-static int put_type(const struct btf *btf, uint32_t id, char *out, int size)
-{
-	const struct btf_type *t = btf__type_by_id(btf, id);
-	int stars = 0;
-
-	for (int i = 0; t && i < DEPTH_MAX; i++) {
-		if (btf_is_ptr(t))
-			stars++;
-		else if (!btf_is_mod(t) && btf_kind(t) != BTF_KIND_TYPE_TAG)
-			break;
-		t = t->type ? btf__type_by_id(btf, t->type) : NULL;
-	}
-	return snprintf(out, size, "%s%s%s%.*s", t && btf_is_struct(t) ? "struct " : "",
-			t ? name_at(btf, t->name_off) : "void", stars ? " " : "",
-			stars < 3 ? stars : 3, "***");
-}
-
-void btfq_prototype(const struct btf *btf, const char *name, char *out, int size)
-{
-	const struct btf_type *proto = btfq_function(btf, name);
-	const struct btf_param *p;
-	char type[96];
-	int n;
-
-	if (!proto) {
-		snprintf(out, size, "%s", name);
-		return;
-	}
-	p = btf_params(proto);
-	put_type(btf, proto->type, type, sizeof(type));
-	n = snprintf(out, size, "%s%s%s(", type, strchr(type, '*') ? "" : " ", name);
-	for (int i = 0; i < btf_vlen(proto) && n < size; i++) {
-		put_type(btf, p[i].type, type, sizeof(type));
-		n += snprintf(out + n, size - n, "%s%s", i ? ", " : "", type);
-	}
-	if (n < size)
-		snprintf(out + n, size - n, ")");
-}
-
 /* Offset in bits, or -1; looks at no more than *left members. */
 static int64_t member_bits(const struct btf *btf, const struct btf_type *t, const char *member,
 			   int *left)
@@ -240,6 +201,16 @@ bool btfq_enumerator(const struct btf *btf, const char *name, uint64_t *value)
 			return true;
 	}
 	return false;
+}
+
+bool btfq_bit(const struct btf *btf, const char *name, uint32_t *bit)
+{
+	uint64_t value;
+
+	if (!btfq_enumerator(btf, name, &value) || value > 63)
+		return false;
+	*bit = (uint32_t)value;
+	return true;
 }
 
 static uint8_t bits_for(uint64_t values)

@@ -20,9 +20,6 @@ int btfq_open(const char *path, struct btf **out);
 /* The prototype of a function in the BTF; NULL when the kernel has none of that name. */
 const struct btf_type *btfq_function(const struct btf *btf, const char *name);
 
-/* "int try_grab_folio(struct folio *folio, int refs, unsigned int flags)", cut at size. */
-void btfq_prototype(const struct btf *btf, const char *name, char *out, int size);
-
 /*
  * Number of the first argument that is a pointer (stars 1) or pointer to pointer (stars 2) to
  * struct `target`; -1 when there is none.
@@ -63,5 +60,8 @@ int btfq_size(const struct btf *btf, const char *type);
 
 /* Looks an enumerator up in all enums, anonymous ones too. */
 bool btfq_enumerator(const struct btf *btf, const char *name, uint64_t *value);
+
+/* The same for the number of a bit in 64 of them. */
+bool btfq_bit(const struct btf *btf, const char *name, uint32_t *bit);
 
 #endif

@@ -12,9 +12,8 @@
 struct live {
 	struct tracker_config config; /* set by the user */
 	struct ground ground;	      /* surveyed by the user */
-	uint64_t
-		lookout_ns; /* pause between looks for plain references; 0: none; set by the user */
-	uint64_t grace_ns;  /* between the two looks of a pair; the same */
+	uint64_t lookout_ns; /* set by the user: between looks for plain references; 0: none */
+	uint64_t grace_ns;   /* the same: between the two looks of a pair */
 	struct vmstat *counters;
 	struct tracker *tracker; /* NULL until it is needed */
 	struct tracker *getters; /* of plain references; NULL when they are not tracked */

@@ -10,10 +10,10 @@
 #include "holders.h"
 #include "scan.h"
 
-#define COST_SHARE 9 /* a pair of looks, or a listing, is followed by so many times its length */
-#define CALM_SHARE                                                                                 \
-	99 /* a listing, when it only has to be seen whether a queue still holds them              \
-	    */
+/* A pair of looks, or a listing, is followed by so many times its length. */
+#define COST_SHARE 9
+/* A listing, when it only has to be seen whether a queue still holds them. */
+#define CALM_SHARE 99
 
 void lookout_close(struct lookout *l)
 {

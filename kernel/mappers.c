@@ -196,15 +196,17 @@ static uint32_t add_process(struct mappers *m, uint32_t tgid, uint64_t start_ns,
 	return at;
 }
 
-uint32_t mappers_process(struct mappers *m, uint32_t tgid, uint64_t start_ns, const char *comm)
+/*
+ * The place in the table of a process that lives now, by the kernel's numbers; 0: no room, or
+ * gone. comm has 16 bytes.
+ */
+static uint32_t find_process(struct mappers *m, uint32_t tgid, uint64_t start_ns, const char *comm)
 {
 	uint32_t at;
 
 	if (map64_get(&m->by_tgid, tgid, &at) && m->processes[at]->start_ns == start_ns)
 		return at;
-	at = add_process(m, tgid, start_ns, comm);
-	m->no_room += !at && m->nr_processes == MAPPERS_PROCESSES;
-	return at;
+	return add_process(m, tgid, start_ns, comm);
 }
 
 /* The process whose memory it is. The task may be gone: then its numbers fit no live process. */
@@ -219,7 +221,7 @@ static uint32_t process_of_owner(struct mappers *m, uint64_t task)
 	if (memory_read(m->memory, leader + m->at.comm, comm, sizeof(comm)))
 		return 0;
 	tid = memory_u32(m->memory, task + m->at.pid);
-	at = mappers_process(m, memory_u32(m->memory, task + m->at.tgid), start, comm);
+	at = find_process(m, memory_u32(m->memory, task + m->at.tgid), start, comm);
 	/* The leader may have ended before its threads: its own pagemap is then empty. */
 	m->cache->tids[at] = tid;
 	return at;

@@ -47,7 +47,6 @@ struct mappers {
 	struct mappers_layout at;
 	struct process **processes;
 	size_t nr_processes;
-	uint64_t no_room;    /* mappers whose process found no room in the table */
 	uint64_t unverified; /* mappers the kernel's reverse map named and no page table bore out */
 	bool blind;	     /* the kernel hides page frame numbers from us: nobody is told */
 
@@ -66,11 +65,5 @@ void mappers_close(struct mappers *m);
  */
 size_t mappers_of(struct mappers *m, const struct folio *f, struct mapper *out, size_t max,
 		  bool *more);
-
-/*
- * The place in the table of a process that lives now, by the kernel's numbers; 0: no room, or
- * gone. comm has 16 bytes.
- */
-uint32_t mappers_process(struct mappers *m, uint32_t tgid, uint64_t start_ns, const char *comm);
 
 #endif

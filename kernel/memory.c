@@ -35,16 +35,6 @@ static bool field(const struct btf *btf, const char *type, const char *member, u
 	return at >= 0;
 }
 
-static bool bit(const struct btf *btf, const char *name, uint32_t *out)
-{
-	uint64_t v;
-
-	if (!btfq_enumerator(btf, name, &v) || v > 63)
-		return false;
-	*out = (uint32_t)v;
-	return true;
-}
-
 /* Newest kernel first. */
 static bool read_layout(const struct btf *btf, struct pl_scan_layout *l)
 {
@@ -65,8 +55,9 @@ static bool read_layout(const struct btf *btf, struct pl_scan_layout *l)
 	       field(btf, "page", "_refcount", &l->refcount) &&
 	       field(btf, "page", "compound_head", &l->compound_head) &&
 	       field(btf, "folio", "_pincount", &l->pincount) &&
-	       l->pincount + 4 <= 2 * PL_STRUCT_PAGE && bit(btf, "PG_head", &l->head_bit) &&
-	       bit(btf, "PG_lru", &l->lru_bit) && bit(btf, "PG_swapcache", &l->swapcache_bit);
+	       l->pincount + 4 <= 2 * PL_STRUCT_PAGE && btfq_bit(btf, "PG_head", &l->head_bit) &&
+	       btfq_bit(btf, "PG_lru", &l->lru_bit) &&
+	       btfq_bit(btf, "PG_swapcache", &l->swapcache_bit);
 }
 
 /* ---- life ------------------------------------------------------------------------------- */
@@ -100,17 +91,11 @@ static int find_pages(struct memory *m)
 	return 0;
 }
 
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level, (void)format, (void)args;
-	return 0;
-}
-
 static int load(struct memory *m)
 {
 	int err;
 
-	libbpf_set_print(quiet);
+	libbpf_set_print(NULL); /* as in btfq_open() */
 	m->skel = census_bpf__open();
 	if (!m->skel)
 		return memory_fail(m, -errno, "the programs cannot be opened: %s", strerror(errno));

@@ -467,7 +467,6 @@ static uint32_t add_group(struct objects *o, uint64_t memcg, uint64_t node, uint
 
 	if (!g || map64_put(&o->by_memcg, memcg, at)) {
 		free(g);
-		o->no_room++;
 		return 0;
 	}
 	*g = (struct group){.memcg = memcg, .id = id, .dying = !(flags & o->at.css_online)};
@@ -501,7 +500,6 @@ static uint32_t group_of(struct objects *o, uint64_t memcg)
 void objects_resolve(struct objects *o, const struct folio *f, struct folio_place *out)
 {
 	*out = (struct folio_place){.object = object_of(o, f), .group = group_of(o, f->memcg)};
-	o->no_room += !out->object;
 	out->nr_mappers =
 		(uint8_t)mappers_of(&o->mappers, f, out->mappers, PLACE_MAPPERS, &out->more);
 }

@@ -85,7 +85,6 @@ struct objects {
 	struct group **groups;
 	size_t nr_groups;
 	struct mappers mappers; /* has the table of processes */
-	uint64_t no_room;	/* questions answered with an entry 0 for want of room */
 
 	struct map64 by_inode, by_memcg, by_mapping;
 	struct objects_cache *cache;

@@ -83,14 +83,6 @@ bool plan_knows(const char *function)
 	return false;
 }
 
-const struct plan_entry *plan_find(const struct plan *p, const char *function)
-{
-	for (size_t i = 0; i < p->nr; i++)
-		if (!strcmp(p->entries[i].function, function))
-			return &p->entries[i];
-	return NULL;
-}
-
 /* ---- what BTF tells ------------------------------------------------------------------- */
 
 static bool read_offset(const struct btf *btf, const char *type, const char *member, uint32_t *out)
@@ -154,7 +146,6 @@ static void read_limits(const struct btf *btf, struct pl_layout *l)
 static int read_layout(const struct btf *btf, struct pl_layout *l)
 {
 	int size = btfq_size(btf, "page");
-	uint64_t head;
 
 	*l = (struct pl_layout){.base_page = 4096};
 	if (size <= 0 || !read_offset(btf, "page", "flags", &l->flags) ||
@@ -163,14 +154,13 @@ static int read_layout(const struct btf *btf, struct pl_layout *l)
 	    !read_offset(btf, "page", "compound_head", &l->compound_head) ||
 	    !read_offset(btf, "folio", "_pincount", &l->pincount) ||
 	    !read_offset(btf, "folio", "mapping", &l->mapping) || !read_order_offset(btf, l) ||
-	    !btfq_enumerator(btf, "PG_head", &head) || head > 63)
+	    !btfq_bit(btf, "PG_head", &l->head_bit))
 		return -ENOTSUP;
 	read_large_mapcount(btf, l);
 	read_places(btf, l);
 	read_limits(btf, l);
 	l->large_known = btfq_offset(btf, "folio", "_large_mapcount") >= 0;
 	l->page_size = (uint32_t)size;
-	l->head_bit = (uint32_t)head;
 	return 0;
 }
 
@@ -373,9 +363,17 @@ static size_t hooks_of(const struct plan *p, enum plan_role role)
 	return n;
 }
 
+static const struct plan_entry *find(const struct plan *p, const char *function)
+{
+	for (size_t i = 0; i < p->nr; i++)
+		if (!strcmp(p->entries[i].function, function))
+			return &p->entries[i];
+	return NULL;
+}
+
 static void conclude(struct plan *p)
 {
-	const struct plan_entry *fput = plan_find(p, "__fput");
+	const struct plan_entry *fput = find(p, "__fput");
 
 	p->light_ok = hooks_of(p, PLAN_API) && fput->state == PLAN_HOOK;
 	p->deep_ok = p->light_ok && hooks_of(p, PLAN_ACQUIRE) && hooks_of(p, PLAN_RELEASE);
@@ -413,25 +411,15 @@ static void leave_out(struct plan *p, const char *omit)
 			p->entries[i].state = PLAN_OMITTED;
 }
 
-static bool read_bit(const struct btf *btf, const char *name, uint32_t *out)
-{
-	uint64_t v;
-
-	if (!btfq_enumerator(btf, name, &v) || v > 63)
-		return false;
-	*out = (uint32_t)v;
-	return true;
-}
-
 int plan_references(const struct btf *btf, struct plan *out)
 {
 	int err;
 
 	*out = (struct plan){.references = true};
 	err = read_layout(btf, &out->layout);
-	if (!err && !(read_bit(btf, "PG_lru", &out->layout.lru_bit) &&
-		      read_bit(btf, "PG_swapcache", &out->layout.swapcache_bit) &&
-		      read_bit(btf, "PG_swapbacked", &out->layout.swapbacked_bit)))
+	if (!err && !(btfq_bit(btf, "PG_lru", &out->layout.lru_bit) &&
+		      btfq_bit(btf, "PG_swapcache", &out->layout.swapcache_bit) &&
+		      btfq_bit(btf, "PG_swapbacked", &out->layout.swapbacked_bit)))
 		err = -ENOTSUP;
 	if (err)
 		return err;

@@ -77,6 +77,4 @@ bool plan_knows(const char *function);
  */
 int plan_references(const struct btf *btf, struct plan *out);
 
-const struct plan_entry *plan_find(const struct plan *p, const char *function);
-
 #endif

@@ -218,12 +218,6 @@ static void find_zero_page(struct programs *ps)
 	ps->skel->bss->zero_page = vmemmap + pfn * ps->plan->layout.page_size;
 }
 
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level, (void)format, (void)args;
-	return 0;
-}
-
 static int verbose(enum libbpf_print_level level, const char *format, va_list args)
 {
 	(void)level;
@@ -245,7 +239,7 @@ int programs_load(struct programs *ps, const struct plan *plan, const struct pro
 {
 	int err;
 
-	libbpf_set_print(getenv("PINLEAK_DEBUG") ? verbose : quiet);
+	libbpf_set_print(getenv("PINLEAK_DEBUG") ? verbose : NULL);
 	ps->plan = plan;
 	ps->skel = pinleak_bpf__open();
 	if (!ps->skel)

@@ -15,7 +15,8 @@ struct bpf_link;
 struct bpf_program;
 struct pinleak_bpf;
 
-#define PROGRAMS_MAX (PL_HOOKS + 9)
+/* One for each slot, one more as a probe has two ends, and those without a slot. */
+#define PROGRAMS_MAX (PL_HOOKS + 1 + 8)
 
 struct programs {
 	struct pinleak_bpf *skel; /* NULL: nothing is loaded */

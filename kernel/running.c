@@ -189,15 +189,6 @@ static int take_maps(uint32_t rodata, struct running_map *maps, size_t nr)
 	return err;
 }
 
-static void close_maps(struct running_map *maps, size_t nr)
-{
-	for (size_t i = 0; i < nr; i++) {
-		if (maps[i].fd >= 0)
-			close(maps[i].fd);
-		maps[i].fd = -1;
-	}
-}
-
 int running_find(struct running_map *maps, size_t nr, uint32_t *pid)
 {
 	struct loading found = {0};
@@ -214,7 +205,6 @@ int running_find(struct running_map *maps, size_t nr, uint32_t *pid)
 			err = take_maps(found.rodata, maps, nr);
 		if (!err)
 			return 0;
-		close_maps(maps, nr);
 		if (err != -ENOENT)
 			other = err;
 	}

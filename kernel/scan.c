@@ -40,13 +40,10 @@ static void read_hugetlb(struct scan *s)
 
 int scan_open(struct scan *s, struct memory *m)
 {
-	uint64_t bit;
-
 	*s = (struct scan){.memory = m};
 	if (!btfq_places(m->btf, &s->places) || !member(s, "index", &s->index) ||
-	    !btfq_enumerator(m->btf, "PG_swapbacked", &bit))
+	    !btfq_bit(m->btf, "PG_swapbacked", &s->swapbacked_bit))
 		return memory_fail(m, -ENOTSUP, "the BTF does not describe struct folio");
-	s->swapbacked_bit = (uint32_t)bit;
 	s->has_memcg = member(s, "memcg_data", &s->memcg);
 	s->has_large_mapcount = member(s, "_large_mapcount", &s->large_mapcount); /* 6.10 */
 	read_hugetlb(s);

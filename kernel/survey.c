@@ -226,7 +226,6 @@ int survey_look(struct survey *s)
 		drain_lru(); /* else each processor holds some pages that are being freed */
 	began = clock_now_ns();
 	err = scan_run(&s->scan, why, &visitor);
-
 	s->seconds = (double)(clock_now_ns() - began) * 1e-9;
 	return err;
 }

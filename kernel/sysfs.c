@@ -30,7 +30,7 @@ char *sysfs_slurp(const char *path, size_t max)
 			text = more;
 			room *= 2;
 		}
-		n = read(fd, text + len, room - len - 1);
+		n = read(fd, text + len, max - len < room - len - 1 ? max - len : room - len - 1);
 		if (n <= 0)
 			break;
 		len += (size_t)n;

@@ -26,7 +26,8 @@ void tracked_close(struct tracked *t)
 	t->s = NULL;
 }
 
-const struct pl_page *tracked_page(const struct tracked *t, uint64_t folio)
+/* The folio's record, or NULL. */
+static const struct pl_page *record_of(const struct tracked *t, uint64_t folio)
 {
 	uint32_t at;
 
@@ -68,7 +69,7 @@ static bool lives(const struct tracked *t, const struct pl_slot *slot)
 
 void tracked_describe(struct tracked *t, struct census_entry *e)
 {
-	const struct pl_page *p = tracked_page(t, e->folio->addr);
+	const struct pl_page *p = record_of(t, e->folio->addr);
 
 	if (!p || (int64_t)p->base >= e->folio->pins)
 		return; /* taken before the tracking */

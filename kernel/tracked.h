@@ -27,9 +27,6 @@ struct tracked {
 int tracked_open(struct tracked *t);
 void tracked_close(struct tracked *t);
 
-/* The folio's record, or NULL. */
-const struct pl_page *tracked_page(const struct tracked *t, uint64_t folio);
-
 /* Fills driver and site of an entry, and whether somebody may rightly hold its pins. */
 void tracked_describe(struct tracked *t, struct census_entry *e);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* The live kernel as a source: the programs, their levels, and the books they keep. */
+/* Tracking: the programs of a plan, their levels, and the books they keep. */
 #ifndef PINLEAK_KERNEL_TRACKER_H
 #define PINLEAK_KERNEL_TRACKER_H
 
@@ -94,7 +94,7 @@ struct calibration {
 /*
  * Fires pins of our own and compares what the hooks saw with the counters. -EBADE when they
  * differ: the hooks of this level do not see everything, and tracker_error() says by how much.
- * *nr results are stored; quick fires only the first that works.
+ * *nr results are stored; quick fires only the first, which is to be had everywhere.
  */
 int tracker_calibrate(struct tracker *t, struct vmstat *v, bool quick, struct calibration *out,
 		      size_t *nr);

@@ -14,9 +14,9 @@ int vmstat_open(struct vmstat **out);
 void vmstat_close(struct vmstat *v);
 
 /*
- * Reads the counters into *out. With exact, the processors' remainders are collected first (up
- * to 125 pins each; needs root: without it the reading is made all the same, and out->lag says
- * no). -errno.
+ * Reads the counters into *out. With exact, the processors' remainders are collected first, which
+ * needs root: without it the reading is made all the same, and out->lag says how far it may be off.
+ * -errno.
  */
 int vmstat_read(struct vmstat *v, bool exact, struct sample *out);
 

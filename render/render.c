@@ -20,11 +20,6 @@ static int64_t clock_ns(clockid_t id)
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-int64_t render_real_offset(void)
-{
-	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
-}
-
 /* False: they are not exact, as something else ran between the clocks. */
 static bool read_offsets(int64_t *real, int64_t *boot)
 {
@@ -93,6 +88,11 @@ void render_clock(const struct render *r, uint64_t now_ns, char *out)
 
 	localtime_r(&seconds, &tm);
 	strftime(out, RENDER_CLOCK, "%H:%M:%S", &tm);
+}
+
+int64_t render_real_offset(void)
+{
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 }
 
 void render_driver(const struct blame *b, char *out, size_t size)

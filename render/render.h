@@ -33,9 +33,6 @@ struct render {
  */
 void render_here(struct render *r, FILE *to);
 
-/* CLOCK_REALTIME less CLOCK_MONOTONIC as they are now on this machine, in ns. */
-int64_t render_real_offset(void);
-
 /*
  * Takes the offset anew, as the clock of the day may be set, and CLOCK_MONOTONIC stands still while
  * the machine is suspended. True: it has changed, by RENDER_DRIFT at least. *step, in ns, unless
@@ -63,6 +60,9 @@ void render_real_time(int64_t real_ns, char *out);
 /* "20:01:02", local time. */
 #define RENDER_CLOCK 16
 void render_clock(const struct render *r, uint64_t now_ns, char *out);
+
+/* CLOCK_REALTIME less CLOCK_MONOTONIC as they are now on this machine, in ns. */
+int64_t render_real_offset(void);
 
 /* The first line of the text: what is watched, of so many bytes of memory. */
 void render_begin(const struct render *r, uint64_t memory);

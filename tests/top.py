@@ -199,6 +199,8 @@ def test_without_colour_nothing_is_sent_but_text():
             assert sgr <= {b"", b"0"}, sgr  # a reset sets nothing
     with Terminal() as t:
         t.until(END)
+        t.keys("q")
+        t.assert_sane(1)  # then all that was sent is in the file
         assert set(re.findall(rb"\x1b\[([\d;]*)m", out(t))) - {b"", b"0"}
 
 

@@ -8,7 +8,7 @@
 
 static void found(struct scene *s, uint64_t folios)
 {
-	monitor_unexplained(s->m, s->sample.now_ns, folios);
+	monitor_unexplained(s->m, folios);
 }
 
 /* Tracking of references is on. */
