@@ -1172,9 +1172,10 @@ no_recording() {
 }
 
 @test "a directory, an empty file, text, noise and zeros are no recordings, and said to be none" {
+	recorded
 	make_odd_files
-	printf '\x89pinl\r\n\x1a\x02\0\0\0' | cat - noise >noisy # magic and version before the noise
-	printf '\x89pinl\r\n\x1a\x02\0\0\0' >nothing
+	head -c 12 "$recording" >nothing # magic and version
+	cat nothing noise >noisy
 	no_recording . "Is a directory"
 	for file in empty text noise noisy nothing /dev/null "$pinleak"; do
 		no_recording "$file" "no recording, or its beginning is damaged"
