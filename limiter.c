@@ -153,6 +153,12 @@ int limiter_begin(struct limiter *l, const struct limiter_settings *s)
 
 /* ---- while it lasts ------------------------------------------------------------------- */
 
+static void lift(struct limiter *l)
+{
+	barrier_close(l->barrier);
+	l->barrier = NULL;
+}
+
 int limiter_change(struct limiter *l, const struct limiter_settings *s)
 {
 	struct pl_quota *q = tracker_quota(l->live.tracker);
@@ -166,8 +172,7 @@ int limiter_change(struct limiter *l, const struct limiter_settings *s)
 	if (s->enforce && !l->barrier) {
 		status = refuse(l);
 	} else if (!s->enforce && l->barrier) {
-		barrier_close(l->barrier);
-		l->barrier = NULL;
+		lift(l);
 		l->report.way = NULL;
 	}
 	if (!status && !same)
@@ -252,6 +257,7 @@ int limiter_end(struct limiter *l, int err)
 {
 	struct quota_report_end e = {.of = &l->report};
 
+	lift(l); /* what is told is so by then */
 	if (!err && !l->unloaded)
 		err = limiter_look(l);
 	if (err) {

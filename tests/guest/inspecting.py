@@ -417,7 +417,9 @@ def test_all_that_is_built_in_is_told_by_its_name_with_its_parameters_and_descri
     # One is in sysfs when it has parameters or a version, and in modules.builtin when it could be
     # a module: of each sort the ones with most to tell, and some of the rest.
     sorts = collections.defaultdict(list)
-    for name, told in all_of_it.items():
+    files = {os.path.basename(line.split(":")[0]).split(".ko")[0].replace("-", "_")
+             for line in read(f"/lib/modules/{RELEASE}/modules.dep").splitlines()}
+    for name in all_of_it.keys() - files:  # a module of that name goes before
         sorts[os.path.isdir(f"/sys/module/{name}"), name in listed].append(name)
     assert len(sorts) == 4, {sort: len(names) for sort, names in sorts.items()}
     chosen = []
@@ -513,52 +515,6 @@ def test_a_module_that_comes_and_goes_is_told_or_refused_and_nothing_else():
     finally:
         stop.set()
         other.join()
-
-
-# ---- many modules -----------------------------------------------------------------------------------
-
-# Debian's modules that do no more than to be there.
-IDLE = ("crypto/", "fs/nls/", "lib/", "net/bridge/netfilter/", "net/ipv4/netfilter/",
-        "net/ipv6/netfilter/", "net/netfilter/", "net/sched/", "sound/soc/codecs/")
-
-
-def loaded():
-    return len(read("/proc/modules").splitlines())
-
-
-def load_many(number):
-    with open(f"/lib/modules/{RELEASE}/modules.dep", encoding="ascii") as f:
-        names = [os.path.basename(path).split(".ko")[0] for path in (line.split(":")[0] for line in f)
-                 if path.startswith(tuple("kernel/" + folder for folder in IDLE))]
-    for at in range(0, len(names), 20):
-        if loaded() >= number:
-            break
-        sh(f"modprobe -a {' '.join(names[at:at + 20])}", check=False)  # some want a device
-    assert loaded() >= number, loaded()
-
-
-def least_seconds(most, *args):
-    """Of several runs, as the machine has other work as well: until one takes no more than that."""
-    took = []
-    while len(took) < 10 and (not took or min(took) > most):
-        began = time.monotonic()
-        inspect(*args)
-        took.append(time.monotonic() - began)
-    print(f"# {' '.join(args)}: {min(took):.2f} s with {loaded()} modules", flush=True)
-    return min(took)
-
-
-def test_it_needs_less_than_a_second_where_300_modules_are_loaded():
-    load_leaky()
-    sh("modprobe vivid n_devs=1")
-    held = memory.small(64)
-    with nobodys(), Device() as d:
-        d.pin_all(held)  # else the census asks nobody
-        write("/dev/kmsg", "<4>some_function: of nobody here\n")  # else no symbol is looked for
-        least_seconds(0, "--file", LEAKY, "leaky")
-        load_many(300)
-        for args in (("--file", LEAKY, "leaky"), ("--no-census", "vivid"), ("vivid",), ("8250",)):
-            assert least_seconds(1, *args) < 1
 
 
 if __name__ == "__main__":
