@@ -24,7 +24,7 @@
 
 const volatile __u32 nr_cgroups = 0;
 const volatile __u8 writes_allowed = 0; /* by the operator, whatever they are seen to do */
-const volatile __u32 own_pid = 0; /* of the process that the limit goes with */
+const volatile __u32 own_pid = 0;	/* of the process that the limit goes with */
 
 __u32 trial = 0; /* this process is refused everything: its calls show whether the programs run */
 
