@@ -24,7 +24,8 @@ check: setup all
 	@tests/run $(if $(JOBS),--jobs $(JOBS))
 
 bench: all
-	@ninja -C $(BUILD) bench/core >/dev/null && $(BUILD)/bench/core
+	@./setup --bench
+	@nice bench/cost
 
 scorecard: all
 	@nice $(BUILD)/sim/scorecard --output docs/scorecard.md --json $(BUILD)/scorecard.json
@@ -49,7 +50,7 @@ help:
 	@echo 'make            build $(BUILD)/pinleak'
 	@echo 'make run        set up, build, and catch a leaking driver'
 	@echo 'make check      run every test (JOBS=N: N suites at a time)'
-	@echo 'make bench      measure the core'
+	@echo 'make bench      measure what tracking costs, and write docs/cost.md'
 	@echo 'make scorecard  hold the decisions against the truth of simulated machines'
 	@echo 'make install    install (prefix=/usr/local, DESTDIR=)'
 	@echo 'make deb        a Debian package, in $(BUILD)/deb'

@@ -2,7 +2,9 @@
 /*
  * Direct reads from a block device, and what each of them takes: instructions, in a guest whose
  * clock counts them (bench/cost). Reads go round an area of memory of which every page is used, so
- * that no single page decides. Nothing is done between two reads, as fio would do it.
+ * that no single page decides. Nothing is done between two reads, as fio would do it. The area is
+ * the same for all reads that standard input asks for, one line each: how much of it is contiguous
+ * makes a difference of a tenth for large reads.
  *
  * While a read waits for its device the processor would idle, and such a clock would jump. So there
  * is a process of the lowest class that counts rounds of two instructions meanwhile; they are taken
@@ -11,25 +13,28 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/io_uring.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define AREA	   (64 << 20)
+#define AREA	   (32 << 20)
 #define DEVICE_END (512 << 20)
 #define PARTS	   5 /* of what is measured, for its spread */
 
 struct ring {
 	int fd;
+	char *queues;
+	size_t queues_size, sqes_size;
 	unsigned int *sq_tail, *sq_mask, *sq_array, *cq_head, *cq_tail, *cq_mask;
 	struct io_uring_sqe *sqes;
 	struct io_uring_cqe *cqes;
@@ -37,12 +42,13 @@ struct ring {
 
 struct bench {
 	int device, beside; /* beside: a file descriptor, or -1 */
-	size_t bytes;
+	size_t bytes, area_bytes;
 	unsigned int depth;
 	char *area;
 	uint64_t next; /* the number of the read that is begun next */
 	struct ring ring;
 	void (*read_some)(struct bench *b, uint64_t reads);
+	pid_t counter;
 	volatile uint64_t *idle; /* rounds of the process that counts */
 };
 
@@ -64,8 +70,8 @@ static void begin_counting(struct bench *b)
 {
 	struct sched_param lowest = {0};
 
-	b->idle = shared(sizeof(*b->idle), -1, 0);
-	switch (fork()) {
+	b->counter = fork();
+	switch (b->counter) {
 	case -1:
 		err(1, "fork");
 	case 0:
@@ -75,6 +81,12 @@ static void begin_counting(struct bench *b)
 		for (;;)
 			__asm__ volatile("1: incq %0; jmp 1b" : "+m"(*b->idle));
 	}
+}
+
+static void end_counting(struct bench *b)
+{
+	kill(b->counter, SIGKILL);
+	waitpid(b->counter, NULL, 0);
 }
 
 /* /proc/PID/schedstat begins with the time on a processor, exact to the nanosecond. */
@@ -99,7 +111,7 @@ static struct moment now(const struct bench *b)
 
 static char *buffer_of(const struct bench *b, uint64_t n)
 {
-	return b->area + n * b->bytes % AREA;
+	return b->area + n * b->bytes % b->area_bytes;
 }
 
 static off_t place_of(const struct bench *b, uint64_t n)
@@ -107,26 +119,36 @@ static off_t place_of(const struct bench *b, uint64_t n)
 	return (off_t)(n * 7919 % (DEVICE_END / b->bytes) * b->bytes);
 }
 
+/* Both queues are in one mapping since Linux 5.4. */
 static void ring_open(struct bench *b)
 {
 	struct io_uring_params p = {0};
 	struct ring *r = &b->ring;
-	char *sq, *cq;
+	size_t sq, cq;
 
 	r->fd = (int)syscall(SYS_io_uring_setup, b->depth, &p);
 	if (r->fd < 0)
 		err(1, "io_uring_setup");
-	sq = shared(p.sq_off.array + p.sq_entries * sizeof(*r->sq_array), r->fd,
-		    IORING_OFF_SQ_RING);
-	cq = shared(p.cq_off.cqes + p.cq_entries * sizeof(*r->cqes), r->fd, IORING_OFF_CQ_RING);
-	r->sqes = shared(p.sq_entries * sizeof(*r->sqes), r->fd, IORING_OFF_SQES);
-	r->sq_tail = (unsigned int *)(sq + p.sq_off.tail);
-	r->sq_mask = (unsigned int *)(sq + p.sq_off.ring_mask);
-	r->sq_array = (unsigned int *)(sq + p.sq_off.array);
-	r->cq_head = (unsigned int *)(cq + p.cq_off.head);
-	r->cq_tail = (unsigned int *)(cq + p.cq_off.tail);
-	r->cq_mask = (unsigned int *)(cq + p.cq_off.ring_mask);
-	r->cqes = (struct io_uring_cqe *)(cq + p.cq_off.cqes);
+	sq = p.sq_off.array + p.sq_entries * sizeof(*r->sq_array);
+	cq = p.cq_off.cqes + p.cq_entries * sizeof(*r->cqes);
+	r->queues_size = sq > cq ? sq : cq;
+	r->queues = shared(r->queues_size, r->fd, IORING_OFF_SQ_RING);
+	r->sqes_size = p.sq_entries * sizeof(*r->sqes);
+	r->sqes = shared(r->sqes_size, r->fd, IORING_OFF_SQES);
+	r->sq_tail = (unsigned int *)(r->queues + p.sq_off.tail);
+	r->sq_mask = (unsigned int *)(r->queues + p.sq_off.ring_mask);
+	r->sq_array = (unsigned int *)(r->queues + p.sq_off.array);
+	r->cq_head = (unsigned int *)(r->queues + p.cq_off.head);
+	r->cq_tail = (unsigned int *)(r->queues + p.cq_off.tail);
+	r->cq_mask = (unsigned int *)(r->queues + p.cq_off.ring_mask);
+	r->cqes = (struct io_uring_cqe *)(r->queues + p.cq_off.cqes);
+}
+
+static void ring_close(struct ring *r)
+{
+	munmap(r->queues, r->queues_size);
+	munmap(r->sqes, r->sqes_size);
+	close(r->fd);
 }
 
 static void ring_put(struct bench *b)
@@ -182,17 +204,18 @@ static void read_plain(struct bench *b, uint64_t reads)
 			err(1, "pread");
 }
 
-static void open_beside(struct bench *b, const char *pid)
+static int open_beside(long pid)
 {
 	char path[64];
+	int fd;
 
-	b->beside = -1;
-	if (!strcmp(pid, "0"))
-		return;
-	snprintf(path, sizeof(path), "/proc/%s/schedstat", pid);
-	b->beside = open(path, O_RDONLY);
-	if (b->beside < 0)
+	if (!pid)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%ld/schedstat", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
 		err(1, "%s", path);
+	return fd;
 }
 
 /* What comes once with a new page is over when each buffer was read into. */
@@ -201,7 +224,7 @@ static void settle(struct bench *b, double seconds)
 	uint64_t end = now(b).ns + (uint64_t)(seconds * 1e9);
 
 	do
-		b->read_some(b, AREA / b->bytes);
+		b->read_some(b, b->area_bytes / b->bytes);
 	while (now(b).ns < end);
 }
 
@@ -219,37 +242,58 @@ static double measure(struct bench *b, uint64_t reads, uint64_t *beside)
 	return (double)(ended.ns - began.ns - elsewhere) / (double)reads;
 }
 
-static void prepare(struct bench *b, char **argv)
+static void measure_all(struct bench *b, uint64_t reads, double settle_seconds)
 {
-	b->device = open(argv[1], O_RDONLY | O_DIRECT);
-	if (b->device < 0)
-		err(1, "%s", argv[1]);
-	b->read_some = strcmp(argv[2], "psync") ? read_ring : read_plain;
-	b->bytes = strtoul(argv[3], NULL, 10);
-	b->depth = (unsigned int)strtoul(argv[4], NULL, 10);
-	open_beside(b, argv[7]);
-	b->area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (b->area == MAP_FAILED || madvise(b->area, AREA, MADV_NOHUGEPAGE))
-		err(1, "memory");
-	memset(b->area, 1, AREA);
-	if (b->read_some == read_ring)
-		ring_open(b);
+	uint64_t beside = 0, began;
+
 	begin_counting(b);
+	settle(b, settle_seconds);
+	began = now(b).ns;
+	for (int i = 0; i < PARTS; i++)
+		printf("%.1f ", measure(b, reads / PARTS, &beside));
+	printf("%.6f\n", (double)beside / (double)(now(b).ns - began));
+	fflush(stdout);
+	end_counting(b);
 }
 
-int main(int argc, char **argv)
+/* DEVICE psync|io_uring BYTES DEPTH READS SETTLE AREA PID, or 0 */
+static void obey(struct bench *b, const char *line)
 {
-	struct bench b = {0};
-	uint64_t beside = 0, began, reads;
+	char device[32], engine[16];
+	uint64_t reads;
+	double seconds;
+	long pid;
 
-	if (argc != 8)
-		errx(2, "usage: reads DEVICE psync|io_uring BYTES DEPTH READS SETTLE PID|0");
-	prepare(&b, argv);
-	reads = strtoull(argv[5], NULL, 10);
-	settle(&b, strtod(argv[6], NULL));
-	began = now(&b).ns;
-	for (int i = 0; i < PARTS; i++)
-		printf("%.1f ", measure(&b, reads / PARTS, &beside));
-	printf("%.6f\n", (double)beside / (double)(now(&b).ns - began));
+	if (sscanf(line, "%31s %15s %zu %u %" SCNu64 " %lf %zu %ld", device, engine, &b->bytes,
+		   &b->depth, &reads, &seconds, &b->area_bytes, &pid) != 8 ||
+	    b->area_bytes > AREA)
+		errx(2, "not understood: %s", line);
+	b->device = open(device, O_RDONLY | O_DIRECT);
+	if (b->device < 0)
+		err(1, "%s", device);
+	b->beside = open_beside(pid);
+	b->read_some = strcmp(engine, "psync") ? read_ring : read_plain;
+	if (b->read_some == read_ring)
+		ring_open(b);
+	measure_all(b, reads, seconds);
+	if (b->read_some == read_ring)
+		ring_close(&b->ring);
+	if (b->beside >= 0)
+		close(b->beside);
+	close(b->device);
+}
+
+int main(void)
+{
+	struct bench b = {.idle = shared(sizeof(*b.idle), -1, 0)};
+	char line[256];
+
+	b.area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b.area == MAP_FAILED || madvise(b.area, AREA, MADV_NOHUGEPAGE) ||
+	    madvise(b.area, AREA, MADV_DONTFORK))
+		err(1, "memory");
+	memset(b.area, 1, AREA);
+	while (fgets(line, sizeof(line), stdin))
+		obey(&b, line);
 	return 0;
 }
