@@ -241,8 +241,8 @@ that are read for the first time, so that only the instructions are worth compar
 
 The same kernel with two processors and no counting, null_blk read by {m['fio']}, {m['rounds']}
 rounds with all trackers in turn: how many times as long a read takes, the middle one, the least
-and the most. Other work on the machine moves these figures, so they are worth less than those
-above.
+and the most. The host had {m['processors']} processors and a load average of {m['load']}: other
+work moves these figures, so they are worth less than those above.
 
 {walls_table(r)}
 
