@@ -443,11 +443,11 @@ class LimitedWatch(Watch):
         super().__init__("--config", self.CONF, *args, **times)
         self.configure(limit)
 
-    def configure(self, limit):
-        write(self.CONF, "[watch]\n" + (f"limit = {limit}\n" if limit else ""))
+    def configure(self, *limits):
+        write(self.CONF, "[watch]\n" + "".join(f"limit = {limit}\n" for limit in limits if limit))
 
-    def reload(self, limit):
-        self.configure(limit)
+    def reload(self, *limits):
+        self.configure(*limits)
         self.process.send_signal(signal.SIGHUP)
 
     def told(self, kind, number):
@@ -501,6 +501,28 @@ def test_a_watch_holds_the_limit_of_its_configuration_and_SIGHUP_changes_and_lif
         w.stop()
         assert w.of("quota_end")[2]["refused"] == 1 and w.status == 0, w.stderr
         assert pins(second, HOLD, 1), "it ends with the watch"
+
+
+def test_a_watch_holds_several_drivers_and_SIGHUP_changes_each_for_itself():
+    load("leaky", "second")
+    with Device() as device, Device("second") as second, LimitedWatch("leaky:100:enforce") as w:
+        w.told("quota", 1)
+        device.pin_all(small(100))
+        assert not pins(device, HOLD, 1) and pins(second, HOLD, 200)
+        w.reload("second:10:enforce", "leaky:100:enforce")  # one more
+        assert w.told("quota", 2)["driver"] == "second"
+        assert pins(second, HOLD, 10) and not pins(second, HOLD, 1) and not pins(device, HOLD, 1)
+        w.reload("second:20:enforce", "leaky:100:enforce")  # one is changed
+        told = w.told("quota", 3)
+        assert told["driver"] == "second" and told["pins"] == 10 and told["limit_pages"] == 20, told
+        assert pins(second, HOLD, 10) and not pins(second, HOLD, 1) and not pins(device, HOLD, 1)
+        w.reload("second:20:enforce")  # one is lifted
+        assert w.told("quota_end", 1)["driver"] == "leaky"
+        assert pins(device, HOLD, 1) and not pins(second, HOLD, 1)
+        w.stop()
+        assert [(o["driver"], o["pins"]) for o in w.of("quota_end")] == [("leaky", 100), ("second", 20)]
+        assert len(w.of("quota")) == 3 and w.status == 0, w.stderr
+        assert pins(second, HOLD, 1), "they end with the watch"
 
 
 def test_a_watch_that_is_killed_leaves_no_limit():
