@@ -384,6 +384,23 @@ interrupt() {
 	[[ $stderr == *"too often"* ]]
 }
 
+@test "limit pins what is enforced, without an end, and shows and removes what is pinned" {
+	refused limit loop --pages 5 --pin
+	refused limit loop --pages 5 --enforce --pin --for 1h
+	refused limit loop --pages 5 --enforce --pin --interval 1s
+	refused limit loop --pages 5 --enforce --pin --exempt-pid 1
+	refused limit --list loop
+	refused limit --list --pages 5
+	refused limit --unpin
+	refused limit loop --unpin --pages 5
+	refused limit loop --unpin --list
+	refused limit loop --unpin --json
+	for name in ../fs . a/b "$(printf 'x%.0s' {1..60})"; do
+		run --separate-stderr -2 "$pinleak" limit "$name" --unpin
+		[[ $stderr == *"error 2 ERROR_FILE_NOT_FOUND"* ]]
+	done
+}
+
 @test "limit of a driver or a control group that is not there: error 2, which names it" {
 	local name
 	for name in no_such_driver .. . ../fs '' "$(printf 'x%.0s' {1..300})"; do
