@@ -198,8 +198,7 @@ static const char *audit_error(const struct examination *x)
 /* Why a limit that is enforced cannot be pinned, "" when it can. */
 static const char *pin_error(void)
 {
-	return kept_possible() ? ""
-			       : "there is no BPF file system: mount -t bpf bpf " KEPT_FS;
+	return kept_possible() ? "" : "there is no BPF file system: mount -t bpf bpf " KEPT_FS;
 }
 
 static void put_limits(const struct examination *x)

@@ -236,8 +236,9 @@ static int check_pinned(const struct command *self, const struct limit_line *l)
 	const uint32_t list = 1U << OPT_LIST, unpin = 1U << OPT_UNPIN;
 
 	if (l->given & list && (l->driver || l->given & ~(list | 1U << OPT_JSON)))
-		return usage_error(self, ERROR_INVALID_PARAMETER,
-				   "--list shows all that are pinned: nothing goes with it but --json");
+		return usage_error(
+			self, ERROR_INVALID_PARAMETER,
+			"--list shows all that are pinned: nothing goes with it but --json");
 	if (l->given & unpin && l->given != unpin)
 		return usage_error(self, ERROR_INVALID_PARAMETER,
 				   "--unpin DRIVER: no other option goes with it");
@@ -438,8 +439,7 @@ static int limit(const struct limit_line *line)
 	struct limiter *l;
 	int status;
 
-	if (!session_may_track(&session) ||
-	    (is_given(line, OPT_PIN) && may_pin(line->set.driver)))
+	if (!session_may_track(&session) || (is_given(line, OPT_PIN) && may_pin(line->set.driver)))
 		return STATUS_CANNOT;
 	l = limiter_create(&session.live.ground);
 	if (!l) {

@@ -20,7 +20,7 @@
 #define ENOMEM	  12
 #define MAY_WRITE 0x00000002 /* include/linux/fs.h */
 #define CHECK_NS  1000000000ULL
-#define FIONBIO	  0x5421     /* include/uapi/asm-generic/ioctls.h */
+#define FIONBIO	  0x5421 /* include/uapi/asm-generic/ioctls.h */
 #define FIONCLEX  0x5450
 #define FIOCLEX	  0x5451
 

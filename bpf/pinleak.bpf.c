@@ -36,7 +36,7 @@
 #define ERESTARTSYS 512 /* this and beyond never reach user space */
 
 #define LOCK_TRIES 64
-#define READ_TRIES 4  /* of a folio that seems to lack references */
+#define READ_TRIES 4 /* of a folio that seems to lack references */
 #define PIN	   (1 << PIN_SHIFT)
 #define SKEW	   64 /* references by which a reading may be off: its numbers change meanwhile */
 #define SHORT	   64 /* missing references that are taken for wrong puts, whatever is held */

@@ -21,7 +21,7 @@
 #include "pinleak.skel.h"
 #include "sysfs.h"
 
-#define SPARE_PART   8 /* of the records may be such that have no pins any more */
+#define SPARE_PART   8	     /* of the records may be such that have no pins any more */
 #define SWEEP	     "sweep" /* the program, where it is pinned */
 #define KEEP_NS	     1000000000ULL
 #define KEEP_DEEP_NS 10000000000ULL
@@ -455,7 +455,8 @@ int programs_sweep(struct programs *ps)
 {
 	int err = sweep(bpf_program__fd(ps->skel->progs.sweep), keep_ns(ps));
 
-	return err ? programs_fail(ps, err, "the page structures cannot be read: %s", strerror(-err))
+	return err ? programs_fail(ps, err, "the page structures cannot be read: %s",
+				   strerror(-err))
 		   : 0;
 }
 

@@ -116,8 +116,8 @@ static int read_constants(uint32_t rodata, uint32_t *pid)
 }
 
 /*
- * -ENOENT: nobody tracks with them, they are only there for when they are wanted, or count for a limit
- * that is kept.
+ * -ENOENT: nobody tracks with them, they are only there for when they are wanted, or count for a
+ * limit that is kept.
  */
 static int check_armed(uint32_t id)
 {
