@@ -26,6 +26,11 @@ struct ops {
 	enum holder_reach module_reach;
 };
 
+struct ops_name {
+	uint64_t addr;
+	char name[64]; /* "" when no symbol begins there */
+};
+
 /* What is needed only while reading. */
 struct reading {
 	struct memory *memory;
@@ -35,11 +40,8 @@ struct reading {
 	uint32_t *places; /* of each of them */
 	size_t nr;
 	struct map64 by_file, by_ops;
-	struct {
-		uint64_t addr;
-		char name[64]; /* "" when no symbol begins there */
-	} * names;	       /* of operations, each once */
-	struct ops *ops;       /* in the same order */
+	struct ops_name *names; /* of operations, each once */
+	struct ops *ops;	/* in the same order */
 	size_t nr_ops;
 };
 
