@@ -623,11 +623,12 @@ def test_a_limit_is_pinned_only_where_there_is_a_BPF_file_system():
 
 
 def test_a_limit_that_is_pinned_holds_without_pinleak_and_lets_releases_and_other_drivers_be():
-    with Device() as device, Device("second") as second, innocent() as (calls, failures):
+    with Device() as device, Device("second") as second:
         with pinned(100):
             device.pin_all(small(100))
             assert not pins(device, HOLD, 1), "nobody runs, and the limit holds"
-            assert pins(second, HOLD, 300), "another driver"
+            for shape in (USE, HOLD, UNREGISTER, HOLD):
+                second.pin(shape, small(300).address, 300)  # another driver
             device.pin(UNREGISTER, 0, 0)
             assert pins(device, HOLD, 100) and not pins(device, HOLD, 1)
             o = kept()["leaky"]
@@ -640,9 +641,9 @@ def test_a_limit_that_is_pinned_holds_without_pinleak_and_lets_releases_and_othe
             stays_refused(device, 15)  # so long that looks which are not made would show
             with Limit("--pages", 50, "--enforce", "--by", ways()[0]) as w:  # beside it
                 w.stop()
-            assert not pins(device, HOLD, 1)
+            assert not pins(device, HOLD, 1) and pins(second, HOLD, 300)
             device.pin(UNREGISTER, 0, 0)
-            for _ in range(50):  # taken and released by the thousand, the count is right
+            for _ in range(50):  # much is taken and released, and the count is right
                 device.pin_all(small(60))
                 os.close(device.fd)
                 device.fd = os.open("/dev/leaky", os.O_RDWR | os.O_CLOEXEC)
@@ -651,7 +652,6 @@ def test_a_limit_that_is_pinned_holds_without_pinleak_and_lets_releases_and_othe
             assert kept()["leaky"]["pins"] == 100
             limit("leaky", "--unpin")
             assert pins(device, HOLD, 1) and not kept() and not os.path.exists(PINNED)
-        assert calls.value > 100 and failures.value == 0, (calls.value, failures.value)
 
 
 def test_a_release_that_no_hook_of_a_pinned_limit_has_seen_is_found_before_anybody_is_refused():
