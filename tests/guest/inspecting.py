@@ -6,7 +6,6 @@ log. On a driver of our own, on drivers of Debian's kernels and on one that is b
 """
 import collections
 import contextlib
-import ctypes
 import glob
 import json
 import lzma
@@ -21,12 +20,11 @@ import time
 
 import memory
 from harness import LIMIT, MODULES, PINLEAK, Watch, load, read, run, sh, tests_of, validate, write
-from memory import Device, check, libc
+from memory import Device
 
 LEAKY = os.path.join(MODULES, "leaky.ko")
 RELEASE = os.uname().release
 MIB = 1 << 20
-INIT_MODULE = 175  # of x86-64
 NOISE = "quiet\x1b[31m"  # a name that would paint the terminal red
 
 
@@ -517,50 +515,6 @@ def test_a_module_that_comes_and_goes_is_told_or_refused_and_nothing_else():
     finally:
         stop.set()
         other.join()
-
-
-# ---- many modules -----------------------------------------------------------------------------------
-
-MANY = 300
-
-
-def loaded():
-    return len(read("/proc/modules").splitlines())
-
-
-def load_many(number):
-    """Copies of one module, each under a name of its own, until there are so many modules."""
-    with open(os.path.join(MODULES, "many_000.ko"), "rb") as f:
-        one = f.read()
-    for n in range(1, number - loaded() + 1):
-        copy = one.replace(b"many_000", b"many_%03d" % n)
-        check(libc.syscall(INIT_MODULE, copy, ctypes.c_ulong(len(copy)), b""), f"module {n}")
-    assert loaded() >= number, loaded()
-
-
-def least_seconds(most, *args):
-    """Of several runs, as the machine has other work as well: until one takes less than that."""
-    took = []
-    while len(took) < 10 and (len(took) < 3 or min(took) > most):
-        began = time.monotonic()
-        r = subprocess.run([PINLEAK, "inspect", *args], capture_output=True, timeout=LIMIT, check=False)
-        took.append(time.monotonic() - began)
-        assert r.returncode == 0 and r.stdout, r
-    print(f"# {' '.join(args)}: {min(took):.2f} s with {loaded()} modules", flush=True)
-    return min(took)
-
-
-def test_it_needs_less_than_a_second_where_300_modules_are_loaded():
-    load_leaky()
-    sh("modprobe vivid n_devs=1")
-    held = memory.small(64)
-    with nobodys(), Device() as d:
-        d.pin_all(held)  # else the census asks nobody
-        write("/dev/kmsg", "<4>some_function: of nobody here\n")  # else no symbol is looked for
-        load_many(MANY)
-        for args in (("leaky",), ("--json", "leaky"), ("--file", LEAKY, "leaky"), ("vivid",),
-                     ("--json", "vivid"), ("--json", "many_007"), ("--json", "8250")):
-            assert least_seconds(1, *args) < 1, args
 
 
 if __name__ == "__main__":
