@@ -11,7 +11,7 @@ import resource
 import subprocess
 
 import memory
-from harness import LIMIT, MODULES, PINLEAK, load, read, run, sh, tests_of, write
+from harness import MODULES, PINLEAK, load, read, run, sh, tests_of, write
 from inspecting import LEAKY, nobodys
 from memory import Device, check, libc
 
@@ -43,8 +43,8 @@ def least_seconds(*args):
     took = []
     for _ in range(3):
         began = spent()
-        r = subprocess.run([PINLEAK, "inspect", *args], capture_output=True, timeout=LIMIT,
-                           check=False)
+        # Without a limit: while it waits for a file the guest's clock runs ahead.
+        r = subprocess.run([PINLEAK, "inspect", *args], capture_output=True, check=False)
         took.append(spent() - began)
         assert r.returncode == 0 and r.stdout, r
     print(f"# {' '.join(args)}: {min(took):.2f} s with {loaded()} modules", flush=True)
