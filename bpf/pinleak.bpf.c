@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "folio.h"
 #include "kernel.h"
 #include "quota.h"
 #include "record.h"
@@ -35,8 +36,7 @@
 #define ERESTARTSYS 512 /* this and beyond never reach user space */
 
 #define LOCK_TRIES 64
-#define READ_TRIES 4  /* of a folio that seems to lack references */
-#define PIN_SHIFT  10 /* GUP_PIN_COUNTING_BIAS is 1 << 10 in every version: a small folio's pin */
+#define READ_TRIES 4 /* of a folio that seems to lack references */
 #define PIN	   (1 << PIN_SHIFT)
 #define SKEW	   64 /* references by which a reading may be off: its numbers change meanwhile */
 #define SHORT	   64 /* missing references that are taken for wrong puts, whatever is held */
@@ -45,7 +45,6 @@
 
 /* From BTF, before loading. */
 const volatile struct pl_hook hooks[PL_HOOKS] = {};
-const volatile struct pl_layout layout = {};
 const volatile __u8 syscall_file_arg[PL_SYSCALLS] = {}; /* argument number + 1, 0: none */
 const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
 const volatile __u32 own_tgid = 0;
@@ -54,6 +53,7 @@ const volatile __u8 follows = 0; /* what our children and their descendants pin 
 const volatile __u8 limits = 0;	 /* the pins of one driver are counted: see quotas */
 
 /* Calibrated or chosen while running. */
+__u32 kept = 0;		/* the programs stay when pinleak has gone: its number is nobody's */
 __u64 foll_pin = 0;	/* FOLL_PIN of this kernel */
 __u64 foll_learned = 0; /* flags of the last release by our own process */
 __u64 zero_page = 0;	/* struct page of the shared zero page: never pinned */
@@ -109,17 +109,6 @@ struct call {
 	__u32 limited; /* the API call is one of the limited driver */
 	__u32 deep;    /* it began at level deep: the acquire hooks book all of its pins */
 };
-
-/*
- * Preallocated: try_grab_folio_fast() runs with interrupts off, where the allocator of the other
- * maps has only some hundred elements to give.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct pl_page);
-} pages SEC(".maps");
 
 /* Records of large folios that were freed with pins: those are lost, whatever becomes of the pages.
  */
@@ -264,18 +253,6 @@ struct {
 	__type(value, __u64);
 } tree SEC(".maps");
 
-/*
- * The limited driver's pins on each folio, never more than the folio has. Changed under the lock of
- * the folio's record only, and gone with it. Preallocated, as pages is; room is made before
- * loading.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, __u64);
-	__type(value, __u32);
-} shares SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, PL_STATS);
@@ -325,28 +302,7 @@ static __always_inline __u64 mix(__u64 h, __u64 v)
 	return h ^ (h >> 29);
 }
 
-static __always_inline __u64 peek64(__u64 addr)
-{
-	__u64 v = 0;
-
-	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
-	return v;
-}
-
-static __always_inline __u32 peek32(__u64 addr)
-{
-	__u32 v = 0;
-
-	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
-	return v;
-}
-
 /* ---- page structures ---------------------------------------------------------------- */
-
-static __always_inline int is_head(__u64 page)
-{
-	return (peek64(page + layout.flags) >> layout.head_bit) & 1;
-}
 
 /*
  * compound_head(). With hugetlb vmemmap optimisation the tail struct pages are mapped onto the
@@ -407,12 +363,10 @@ static __noinline __s32 folio_extra(__u64 folio)
 	return extra > 0 ? extra : 0;
 }
 
-/* The most pins the folio can have by its own count. After wrong releases that is below zero. */
+/* The most pins the folio can have by its own count. */
 static __always_inline __u32 folio_pins(__u64 folio)
 {
-	__s32 n = plain		   ? folio_extra(folio)
-		  : is_head(folio) ? (__s32)peek32(folio + layout.pincount)
-				   : (__s32)peek32(folio + layout.refcount) >> PIN_SHIFT;
+	__s32 n = plain ? folio_extra(folio) : folio_pincount(folio);
 
 	return n > 0 ? n : 0;
 }
@@ -1507,7 +1461,7 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 /* pinleak's own pins, fired for calibration, are counted and not recorded. */
 static __always_inline int is_own(void)
 {
-	return (__u32)(bpf_get_current_pid_tgid() >> 32) == own_tgid;
+	return !kept && (__u32)(bpf_get_current_pid_tgid() >> 32) == own_tgid;
 }
 
 static __always_inline int is_pin(void *ctx, __u32 slot)

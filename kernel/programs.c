@@ -16,11 +16,13 @@
 #include <bpf/libbpf.h>
 
 #include "fire.h"
+#include "kept.h"
 #include "ksyms.h"
 #include "pinleak.skel.h"
 #include "sysfs.h"
 
-#define SPARE_PART   8 /* of the records may be such that have no pins any more */
+#define SPARE_PART   8	     /* of the records may be such that have no pins any more */
+#define SWEEP	     "sweep" /* the program, where it is pinned */
 #define KEEP_NS	     1000000000ULL
 #define KEEP_DEEP_NS 10000000000ULL
 
@@ -349,6 +351,22 @@ void programs_go_deep(struct programs *ps, bool deep)
 	ps->skel->bss->deep = deep;
 }
 
+int programs_keep(struct programs *ps, const char *dir)
+{
+	char path[KEPT_PATH + 64];
+	int err = 0;
+
+	for (size_t i = 0; i < ps->nr_hooked && !err; i++)
+		if (ps->hooked[i].link)
+			err = kept_link(dir, bpf_program__name(ps->hooked[i].program),
+					ps->hooked[i].link);
+	snprintf(path, sizeof(path), "%s/" SWEEP, dir);
+	if (!err)
+		err = bpf_program__pin(ps->skel->progs.sweep, path);
+	ps->skel->bss->kept = !err;
+	return err;
+}
+
 bool programs_follow(const struct programs *ps, uint32_t tgid)
 {
 	uint64_t start_ns;
@@ -425,13 +443,33 @@ static uint64_t keep_ns(const struct programs *ps)
 		       : KEEP_NS;
 }
 
-int programs_sweep(struct programs *ps)
+static int sweep(int program, uint64_t keep_ns)
 {
-	struct pl_sweep arg = {.keep_ns = keep_ns(ps)};
+	struct pl_sweep arg = {.keep_ns = keep_ns};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(ps->skel->progs.sweep), &opts))
-		return programs_fail(ps, -errno, "the page structures cannot be read: %s",
-				     strerror(errno));
-	return 0;
+	return bpf_prog_test_run_opts(program, &opts) ? -errno : 0;
+}
+
+int programs_sweep(struct programs *ps)
+{
+	int err = sweep(bpf_program__fd(ps->skel->progs.sweep), keep_ns(ps));
+
+	return err ? programs_fail(ps, err, "the page structures cannot be read: %s",
+				   strerror(-err))
+		   : 0;
+}
+
+int programs_sweep_kept(const char *dir)
+{
+	char path[KEPT_PATH + 64];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/" SWEEP, dir);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	err = sweep(fd, KEEP_DEEP_NS);
+	close(fd);
+	return err;
 }

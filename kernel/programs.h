@@ -92,4 +92,13 @@ uint64_t programs_bytes(const struct programs *ps);
  */
 int programs_sweep(struct programs *ps);
 
+/*
+ * Pins what is attached below a directory of kept.h, and the sweep: it stays when we are gone.
+ * -errno.
+ */
+int programs_keep(struct programs *ps, const char *dir);
+
+/* The sweep of programs that were kept there. -errno. */
+int programs_sweep_kept(const char *dir);
+
 #endif

@@ -103,7 +103,14 @@ struct quota_maps tracker_quota_maps(const struct tracker *t)
 		.crossings = bpf_map__fd(t->programs.skel->maps.crossings),
 		.visits = bpf_map__fd(t->programs.skel->maps.visits),
 		.habits = bpf_map__fd(t->programs.skel->maps.habits),
+		.pages = bpf_map__fd(t->programs.skel->maps.pages),
+		.shares = bpf_map__fd(t->programs.skel->maps.shares),
 	};
+}
+
+int tracker_keep(struct tracker *t, const char *dir)
+{
+	return programs_keep(&t->programs, dir);
 }
 
 int tracker_peek(struct tracker *t, uint64_t addr, uint64_t *out)
