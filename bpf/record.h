@@ -257,6 +257,7 @@ enum pl_stat {
 	PL_SLOTS_FULL,	 /* claims beyond PL_SLOTS on one folio */
 	PL_LOST_TREE,	 /* processes not followed: table full */
 	PL_LOST_WRONGS,	 /* wrong releases not recorded: table full */
+	PL_UNCHOSEN,	 /* pins not recorded, or no longer: of folios that are not chosen */
 	PL_STATS,
 };
 
