@@ -157,7 +157,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 2048);
 	__type(key, __u64);
 	__type(value, struct pl_site);
 } sites SEC(".maps");
@@ -166,7 +166,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, __u64);
 } files SEC(".maps");
@@ -175,7 +175,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, __u64);
 } file_ends SEC(".maps");
@@ -203,7 +203,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, __u8);
 } births SEC(".maps");
@@ -284,12 +284,13 @@ struct {
 } stats SEC(".maps");
 
 /*
- * One scratch a hook slot: a program may be preempted by another one on its processor, but the
- * kernel never runs the same program twice there (__bpf_prog_enter_recur).
+ * One scratch a hook: a program may be preempted by another one on its processor, but the kernel
+ * never runs the same program twice there (__bpf_prog_enter_recur). As many as there are hooks,
+ * which is known before loading: machines have hundreds of processors.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PL_HOOKS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
@@ -311,11 +312,13 @@ static __always_inline void count(__u32 stat, __u64 n)
 		__sync_fetch_and_add(v, n);
 }
 
-/* The key is a copy: with its address taken the slot would be no constant to the verifier. */
 static __always_inline struct scratch *scratch_of(__u32 slot)
 {
-	__u32 key = slot;
+	__u32 key;
 
+	if (slot >= PL_HOOKS)
+		return 0;
+	key = hooks[slot].scratch;
 	return bpf_map_lookup_elem(&scratches, &key);
 }
 

@@ -60,7 +60,7 @@ struct pl_hook {
 	__u8 object;	/* enum pl_object */
 	__u8 success;	/* enum pl_success */
 	__u8 uncounted; /* the kernel's nr_foll_pin_acquired does not see it */
-	__u8 pad;
+	__u8 scratch;	/* its own work space */
 };
 
 /* Where the page structures keep what we read: byte offsets, from BTF. */

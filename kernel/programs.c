@@ -57,10 +57,17 @@ static const int file_syscalls[] = {
 	SYS_recvfrom, SYS_bind,	      SYS_getsockopt, SYS_io_uring_register,
 };
 
+static void add_slot(struct programs *ps, int slot, const struct pl_hook *hook)
+{
+	ps->skel->rodata->hooks[slot] = *hook;
+	ps->skel->rodata->hooks[slot].scratch = (uint8_t)ps->nr_scratches++;
+}
+
 static void fill_rodata(struct programs *ps, const struct programs_room *room)
 {
 	struct pinleak_bpf__rodata *ro = ps->skel->rodata;
 
+	ps->nr_scratches = 0;
 	ro->layout = ps->plan->layout;
 	ro->follows = room->processes > 0;
 	ro->limits = room->quota;
@@ -71,9 +78,9 @@ static void fill_rodata(struct programs *ps, const struct programs_room *room)
 
 		if (e->slot < 0)
 			continue;
-		ro->hooks[e->slot] = e->hook;
+		add_slot(ps, e->slot, &e->hook);
 		if (e->role == PLAN_API && !e->probed)
-			ro->hooks[e->slot - PL_API_EXIT + PL_API_ENTER] = e->hook;
+			add_slot(ps, e->slot - PL_API_EXIT + PL_API_ENTER, &e->hook);
 		for (size_t k = 0; k < sizeof(exit_syscalls) / sizeof(*exit_syscalls); k++)
 			if (!strcmp(exit_syscalls[k].function, e->function))
 				ro->syscall_exit_seen[exit_syscalls[k].number] = 1;
@@ -254,6 +261,7 @@ static void size_tables(struct programs *ps, const struct programs_room *room)
 	};
 
 	bpf_map__set_max_entries(ps->skel->maps.pages, room->folios);
+	bpf_map__set_max_entries(ps->skel->maps.scratches, ps->nr_scratches);
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		bpf_map__set_max_entries(others[i],
 					 lesser(bpf_map__max_entries(others[i]), room->folios));

@@ -29,6 +29,7 @@ struct programs {
 		enum level level; /* attached from this level on */
 	} hooked[PROGRAMS_MAX];
 	size_t nr_hooked;
+	uint32_t nr_scratches; /* hooks that have work space of their own */
 	struct pl_quota
 		*quota;	     /* of the driver that has a limit, as the programs see it; or NULL */
 	uint64_t lost;	     /* pins for which the table had no room, at the last look */
