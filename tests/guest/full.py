@@ -24,7 +24,7 @@ MOST = 64 << 20  # bytes of maps, and of the process
 PROCESSORS = 128  # of a large machine
 PORT = 9729
 IN_TURN = 16  # steps that drive takes at most
-PAGES = 35000  # of each of two processes: with that a million pins
+PAGES = 45000  # of each of two processes: with that more than a million pins
 UNREGISTER, DOUBLE_UNPIN = 3, 14  # drivers/leaky_ioctl.h
 # With the paths of their releases, which level deep records too, more than sixteen.
 SHAPES = ("use", "hold", "async:1", "keep-one", "error", "partial", "work", "put-page",
