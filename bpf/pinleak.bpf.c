@@ -639,6 +639,7 @@ static __noinline __u64 owner_store(struct scratch *s)
 {
 	struct pl_owner *known;
 	__u64 key = 0;
+	int err;
 
 	if (!s)
 		return 0;
@@ -649,7 +650,8 @@ static __noinline __u64 owner_store(struct scratch *s)
 		known->last_ns = s->owner.last_ns;
 		return key;
 	}
-	if (map_put(&owners, &key, &s->owner, BPF_NOEXIST) == -E2BIG)
+	err = map_put(&owners, &key, &s->owner, BPF_NOEXIST);
+	if (err && err != -EEXIST)
 		count(PL_LOST_OWNERS, 1);
 	return key;
 }
