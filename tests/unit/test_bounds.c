@@ -102,7 +102,7 @@ static const struct reporter listener = {on_sample,  on_suspicion,  on_state,
 
 /*
  * Ten thousand pins a second: calls of eight pins with forty in flight; beside them processes that
- * register memory, 2 MiB a time, and go. Another driver may leak.
+ * register memory, 256 KiB a time, and go. Another driver may leak.
  */
 static void boot(uint32_t rate, bool leaks)
 {
@@ -127,13 +127,13 @@ static void boot(uint32_t rate, bool leaks)
 	plan.habit[1].session = HOUR;
 	plan.habit[2].regions = 8;
 	plan.habit[2].life = 20;
-	plan.habit[2].smallest = plan.habit[2].largest = 512;
+	plan.habit[2].smallest = plan.habit[2].largest = 64;
 	plan.habit[2].session = 300;
 	if (leaks)
 		plan.leak = (struct leak){.kind = LEAK_RANDOM,
-					  .pins_s = 16,
+					  .pins_s = 4,
 					  .each = 4,
-					  .start_s = HOUR};
+					  .start_s = 600};
 	assert_int_equal(machine_boot(&machine, &plan), 0);
 }
 
@@ -201,13 +201,13 @@ static void with_one_folio_in_many_the_same_is_decided_as_with_all_of_them(void 
 			struct decisions all, sample;
 
 			boot(1, leaks);
-			all = pass(track, 3, NULL);
+			all = pass(track, 2, NULL);
 			machine_halt(&machine);
 			assert_int_equal(all.accusations, leaks);
 			assert_int_equal(all.others, 0);
 			for (uint32_t rate = 8; rate <= 64; rate *= 8) {
 				boot(rate, leaks);
-				sample = pass(track, 3, NULL);
+				sample = pass(track, 2, NULL);
 				machine_halt(&machine);
 				assert_same(&all, &sample);
 			}
