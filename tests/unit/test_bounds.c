@@ -130,10 +130,8 @@ static void boot(uint32_t rate, bool leaks)
 	plan.habit[2].smallest = plan.habit[2].largest = 64;
 	plan.habit[2].session = 300;
 	if (leaks)
-		plan.leak = (struct leak){.kind = LEAK_RANDOM,
-					  .pins_s = 4,
-					  .each = 4,
-					  .start_s = 600};
+		plan.leak =
+			(struct leak){.kind = LEAK_RANDOM, .pins_s = 4, .each = 4, .start_s = 600};
 	assert_int_equal(machine_boot(&machine, &plan), 0);
 }
 
