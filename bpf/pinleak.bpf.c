@@ -146,7 +146,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 2048);
 	__type(key, __u64);
 	__type(value, struct pl_site);
 } sites SEC(".maps");
@@ -155,7 +155,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, __u64);
 } files SEC(".maps");
@@ -164,7 +164,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, __u64);
 } file_ends SEC(".maps");
@@ -192,7 +192,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, __u8);
 } births SEC(".maps");
@@ -261,12 +261,13 @@ struct {
 } stats SEC(".maps");
 
 /*
- * One scratch a hook slot: a program may be preempted by another one on its processor, but the
- * kernel never runs the same program twice there (__bpf_prog_enter_recur).
+ * One scratch a hook: a program may be preempted by another one on its processor, but the kernel
+ * never runs the same program twice there (__bpf_prog_enter_recur). As many as there are hooks,
+ * which is known before loading: machines have hundreds of processors.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PL_HOOKS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
@@ -288,11 +289,13 @@ static __always_inline void count(__u32 stat, __u64 n)
 		__sync_fetch_and_add(v, n);
 }
 
-/* The key is a copy: with its address taken the slot would be no constant to the verifier. */
 static __always_inline struct scratch *scratch_of(__u32 slot)
 {
-	__u32 key = slot;
+	__u32 key;
 
+	if (slot >= PL_HOOKS)
+		return 0;
+	key = hooks[slot].scratch;
 	return bpf_map_lookup_elem(&scratches, &key);
 }
 
@@ -590,6 +593,7 @@ static __noinline __u64 owner_store(struct scratch *s)
 {
 	struct pl_owner *known;
 	__u64 key = 0;
+	int err;
 
 	if (!s)
 		return 0;
@@ -600,7 +604,8 @@ static __noinline __u64 owner_store(struct scratch *s)
 		known->last_ns = s->owner.last_ns;
 		return key;
 	}
-	if (map_put(&owners, &key, &s->owner, BPF_NOEXIST) == -E2BIG)
+	err = map_put(&owners, &key, &s->owner, BPF_NOEXIST);
+	if (err && err != -EEXIST)
 		count(PL_LOST_OWNERS, 1);
 	return key;
 }
@@ -1066,7 +1071,7 @@ static __always_inline int is_over(const struct pl_page *p, struct reading r, __
 	return pins_before(&r, refs) <= p->base;
 }
 
-static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u64 now)
+static __always_inline struct pl_page *page_create(__u64 folio, __u32 refs, __u32 slot, __u64 now)
 {
 	struct scratch *s = scratch_of(slot);
 	int err;
@@ -1079,7 +1084,7 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 	s->page.lock = 1; /* ours until the claim is in */
 	err = map_put(&pages, &folio, &s->page, BPF_NOEXIST);
 	if (err && err != -EEXIST) {
-		count(err == -E2BIG ? PL_LOST_PAGES : PL_LOST_BUSY, 1);
+		count(err == -E2BIG ? PL_LOST_PAGES : PL_LOST_BUSY, refs);
 		return 0;
 	}
 	if (err) /* another processor was first: its record will do */
@@ -1136,7 +1141,7 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct 
 	} else if (p) {
 		return 0;
 	}
-	p = page_create(folio, slot, now);
+	p = page_create(folio, refs, slot, now);
 	if (p) { /* what was read before may lack a pin that was not booked: it is in the base now
 		  */
 		folio_read(folio, r);
@@ -1149,7 +1154,7 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct 
 	if (!p->dead && p->folio == folio)
 		return p;
 	page_unlock(p);
-	count(PL_LOST_BUSY, 1);
+	count(PL_LOST_BUSY, refs);
 	return 0;
 }
 
@@ -1206,6 +1211,16 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 	if (s && s->limited)
 		quota_add(folio, refs, owner);
 	page_unlock(p);
+	return 0;
+}
+
+/* Pins of a folio that is not chosen: it is no longer one that nobody has pinned. */
+static __noinline int page_passed(__u64 folio, __u32 refs)
+{
+	if (!armed)
+		return 0;
+	folio_remember(folio);
+	count(PL_UNCHOSEN, refs);
 	return 0;
 }
 
@@ -1510,6 +1525,8 @@ static __noinline int walk_flush(struct walk *w)
 		w->unpinned += w->run;
 	else if (is_chosen(w->folio))
 		page_acquired(w->folio, w->run, w->owner, w->call, w->slot);
+	else
+		page_passed(w->folio, w->run);
 	w->run = 0;
 	return 0;
 }
@@ -1588,8 +1605,12 @@ static __always_inline void api_light_folio(void *ctx, __u32 slot, __u32 refs)
 	__u32 syscall = PL_SYSCALLS;
 
 	count(PL_SEEN_API, refs);
-	if (!folio || !is_chosen(folio))
+	if (!folio)
 		return;
+	if (!is_chosen(folio)) {
+		page_passed(folio, refs);
+		return;
+	}
 	owner = owner_get(ctx, slot, &syscall);
 	page_acquired(folio, refs, owner, call_of_syscall(owner, syscall, refs), slot);
 }
@@ -1825,10 +1846,12 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 	c = bpf_map_lookup_elem(&calls, &tid);
 	if (c && c->in_api)
 		c->net += refs;
-	if (!deep || is_own() || (!array && !is_chosen(folio)))
+	if (!deep || is_own())
 		return 0;
 	if (c && c->in_api && !c->deep)
 		return 0; /* it began before: its end books them all */
+	if (!array && !is_chosen(folio))
+		return page_passed(folio, refs);
 	if (c && c->in_api) {
 		owner = c->owner;
 		call = c->id;
@@ -2275,21 +2298,31 @@ static __always_inline int is_fresh(const struct pl_page *p, const struct pl_swe
 	return p->last_ns + sum->keep_ns > sum->now_ns;
 }
 
+/*
+ * A record from when more folios were chosen goes, pins or not: what is pinned on its folio now is
+ * not booked any more, so its claims are no upper bound.
+ */
 static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
 {
+	int chosen = is_chosen(*key);
+
 	page_reread(p, *key);
 	if (limits)
 		quota_check(p, *key);
 	if (p->whole && p->held && !p->pins && !p->wrong)
 		page_repair(p, *key);
-	if (p->pins || p->wrong || is_fresh(p, sum))
+	if (chosen && (p->pins || p->wrong || is_fresh(p, sum)))
 		return 0;
 	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
-		return 0;			  /* somebody is booking a pin */
-	if (is_fresh(p, sum) || p->folio != *key) /* or has done so since it was read */
+		return 0; /* somebody is booking a pin */
+	if (p->folio != *key ||
+	    (chosen && is_fresh(p, sum))) { /* or has done so since it was read */
 		page_unlock(p);
-	else
-		page_drop(map, *key, p);
+		return 0;
+	}
+	if (p->pins > p->base) /* those since it was chosen last have been counted */
+		count(PL_UNCHOSEN, lesser(p->pins - p->base, p->held));
+	page_drop(map, *key, p);
 	return 0;
 }
 

@@ -25,6 +25,9 @@
 #define SWEEP	     "sweep" /* the program, where it is pinned */
 #define KEEP_NS	     1000000000ULL
 #define KEEP_DEEP_NS 10000000000ULL
+#define RELAX_NS     600000000000ULL /* more folios are chosen again after so long without loss */
+#define RELAX_PART   8		     /* and when no larger part of the table is in use */
+#define THINNEST     (1 << 16)	     /* one folio in so many is chosen at least */
 
 int programs_fail(struct programs *ps, int err, const char *format, ...)
 {
@@ -56,10 +59,17 @@ static const int file_syscalls[] = {
 	SYS_recvfrom, SYS_bind,	      SYS_getsockopt, SYS_io_uring_register,
 };
 
+static void add_slot(struct programs *ps, int slot, const struct pl_hook *hook)
+{
+	ps->skel->rodata->hooks[slot] = *hook;
+	ps->skel->rodata->hooks[slot].scratch = (uint8_t)ps->nr_scratches++;
+}
+
 static void fill_rodata(struct programs *ps, const struct programs_room *room)
 {
 	struct pinleak_bpf__rodata *ro = ps->skel->rodata;
 
+	ps->nr_scratches = 0;
 	ro->layout = ps->plan->layout;
 	ro->follows = room->processes > 0;
 	ro->limits = room->quota;
@@ -70,9 +80,9 @@ static void fill_rodata(struct programs *ps, const struct programs_room *room)
 
 		if (e->slot < 0)
 			continue;
-		ro->hooks[e->slot] = e->hook;
+		add_slot(ps, e->slot, &e->hook);
 		if (e->role == PLAN_API && !e->probed)
-			ro->hooks[e->slot - PL_API_EXIT + PL_API_ENTER] = e->hook;
+			add_slot(ps, e->slot - PL_API_EXIT + PL_API_ENTER, &e->hook);
 		for (size_t k = 0; k < sizeof(exit_syscalls) / sizeof(*exit_syscalls); k++)
 			if (!strcmp(exit_syscalls[k].function, e->function))
 				ro->syscall_exit_seen[exit_syscalls[k].number] = 1;
@@ -237,6 +247,36 @@ static int map_quota(struct programs *ps)
 	return 0;
 }
 
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What hangs on the folios needs no more room than they have. */
+static void size_tables(struct programs *ps, const struct programs_room *room)
+{
+	struct bpf_map *const others[] = {
+		ps->skel->maps.freed,	   ps->skel->maps.wrongs,   ps->skel->maps.owners,
+		ps->skel->maps.sites,	   ps->skel->maps.files,    ps->skel->maps.file_ends,
+		ps->skel->maps.file_links, ps->skel->maps.closings, ps->skel->maps.births,
+		ps->skel->maps.calls,	   ps->skel->maps.failures,
+	};
+
+	bpf_map__set_max_entries(ps->skel->maps.pages, room->folios);
+	bpf_map__set_max_entries(ps->skel->maps.scratches, ps->nr_scratches);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		bpf_map__set_max_entries(others[i],
+					 lesser(bpf_map__max_entries(others[i]), room->folios));
+	if (room->processes)
+		bpf_map__set_max_entries(ps->skel->maps.tree,
+					 lesser(room->processes, room->folios));
+	if (room->quota) {
+		bpf_map__set_max_entries(ps->skel->maps.shares, room->folios);
+		bpf_map__set_max_entries(ps->skel->maps.visits, PL_VISITS);
+		bpf_map__set_max_entries(ps->skel->maps.habits, PL_KINDS);
+	}
+}
+
 int programs_load(struct programs *ps, const struct plan *plan, const struct programs_room *room)
 {
 	int err;
@@ -251,20 +291,15 @@ int programs_load(struct programs *ps, const struct plan *plan, const struct pro
 	if (err)
 		return err;
 	fill_rodata(ps, room);
-	bpf_map__set_max_entries(ps->skel->maps.pages, room->folios);
-	if (room->processes)
-		bpf_map__set_max_entries(ps->skel->maps.tree, room->processes);
-	if (room->quota) {
-		bpf_map__set_max_entries(ps->skel->maps.shares, room->folios);
-		bpf_map__set_max_entries(ps->skel->maps.visits, PL_VISITS);
-		bpf_map__set_max_entries(ps->skel->maps.habits, PL_KINDS);
-	}
+	size_tables(ps, room);
 	err = pinleak_bpf__load(ps->skel);
 	if (err)
 		return programs_fail(ps, err, "the kernel refuses the programs: %s",
 				     strerror(-err));
 	ps->skel->bss->foll_pin = plan->foll_pin;
 	ps->skel->bss->spare = room->folios / SPARE_PART;
+	ps->folios = room->folios;
+	ps->lost = ps->thinned_ns = 0;
 	find_zero_page(ps);
 	return room->quota ? map_quota(ps) : 0;
 }
@@ -472,4 +507,22 @@ int programs_sweep_kept(const char *dir)
 	err = sweep(fd, KEEP_DEEP_NS);
 	close(fd);
 	return err;
+}
+
+void programs_thin(struct programs *ps, const uint64_t *stats, uint64_t now_ns)
+{
+	uint32_t mask = ps->skel->bss->sample_mask;
+	bool full = stats[PL_LOST_PAGES] > ps->lost;
+
+	ps->lost = stats[PL_LOST_PAGES];
+	if (ps->skel->rodata->limits)
+		return;
+	if (full && mask < THINNEST - 1)
+		ps->skel->bss->sample_mask = mask << 1 | 1;
+	else if (!full && mask && now_ns >= ps->thinned_ns + RELAX_NS &&
+		 ps->skel->bss->records.n <= ps->folios / RELAX_PART)
+		ps->skel->bss->sample_mask = mask >> 1;
+	else if (!full)
+		return;
+	ps->thinned_ns = now_ns;
 }
