@@ -63,12 +63,27 @@ function describe(list, rows) {
 
 // ---- reading ---------------------------------------------------------------------------------
 
+let tokenGiven = () => {}; // tells who waits for one
+
+function askToken() {
+	const form = $("token-form");
+	if (!form.hidden) return;
+	form.hidden = false;
+	$("token").focus();
+}
+
+$("token-form").onsubmit = (e) => {
+	e.preventDefault();
+	state.token = $("token").value.trim();
+	tokenGiven();
+};
+
 async function read(path, headers = {}) {
 	if (state.token) headers.Authorization = `Bearer ${state.token}`;
 	const r = await fetch(path, { headers, cache: "no-store" });
 	if (r.status === 401) {
-		$("token-form").hidden = false;
-		throw new Error("a token is needed");
+		askToken();
+		throw new Error(state.token ? "this token is not the server's" : "a token is needed");
 	}
 	if (!r.ok) throw new Error(`${path}: status ${r.status}`);
 	$("token-form").hidden = true;
@@ -471,7 +486,7 @@ async function refresh() {
 }
 
 function fail(e) {
-	say(`not connected: ${e.message}; trying again`, true);
+	say(`not connected: ${e.message}${$("token-form").hidden ? "; trying again" : ""}`, true);
 }
 
 function takeEvent(block) {
@@ -514,12 +529,8 @@ async function run() {
 			fail(e);
 		}
 		await new Promise((resolve) => {
-			$("token-form").onsubmit = (e) => {
-				e.preventDefault();
-				state.token = $("token").value.trim();
-				resolve();
-			};
-			setTimeout(resolve, RETRY_MS);
+			tokenGiven = resolve;
+			if ($("token-form").hidden) setTimeout(resolve, RETRY_MS); // without a token it is no use
 		});
 	}
 }
