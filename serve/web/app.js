@@ -405,9 +405,8 @@ async function drawFlame(id) {
 	$("flame").replaceChildren(document.importNode(root, true));
 }
 
-async function choose(id, move) {
+async function openIncident(id, move) {
 	const o = await get(`/api/v1/incidents/${id}`), v = o.verdict;
-	state.chosen = id;
 	$("incident-title").textContent = `${v.driver.kind} ${v.driver.name}${v.driver.guess ? " (a guess by its symbols)" : ""}`;
 	describe($("incident-facts"), verdictRows(v));
 	$("stacks").replaceChildren(...v.sites.map((s) =>
@@ -420,6 +419,15 @@ async function choose(id, move) {
 		$("incident").scrollIntoView();
 		$("incident").focus({ preventScroll: true });
 	}
+}
+
+let opening = Promise.resolve();
+
+// One after the other: else an answer that was overtaken would be what is shown.
+function choose(id, move) {
+	state.chosen = id;
+	opening = opening.catch(() => {}).then(() => openIncident(id, move));
+	return opening;
 }
 
 async function fetchIncidents() {
