@@ -86,6 +86,29 @@ def test_an_incident_shows_what_inspect_found_of_the_driver():
         assert not b.evaluate("document.querySelectorAll('#inspect-parts details, #inspect-facts div').length")
 
 
+def test_the_incident_that_was_asked_for_last_is_shown_whichever_answer_comes_first():
+    with page() as b:
+        b.until("state.incidents.size >= 2")
+        b.evaluate("""(() => {
+            const real = window.fetch;
+            let first = true;
+            window.fetch = async (path, how) => {
+                const answer = await real(path, how);
+                if (first && /incidents\\/\\d+$/.test(path)) {
+                    first = false;
+                    await new Promise((resolve) => setTimeout(resolve, 1000));
+                }
+                return answer;
+            };
+        })()""")
+        names = b.evaluate("""(async () => {
+            const [one, other] = state.incidents.values();
+            await Promise.all([choose(one.id, false), choose(other.id, false)]);
+            return [named(one.driver), named(other.driver), document.getElementById("incident-title").textContent];
+        })()""")
+        assert names[0] != names[1] and names[1] in names[2], names
+
+
 def test_hostile_names_are_text():
     with page(name=HOSTILE) as b:
         choose(b, "onerror")
