@@ -41,11 +41,14 @@ class Guest:
              "/usr/bin/python3", "tests/guest/shown.py", self.token], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
-        said = self.process.stdout.readline()
-        assert said == "ready\n", f"the guest says {said!r}, status {self.process.poll()}"
-        connection = socket.create_connection(("127.0.0.1", self.orders), GUEST_LIMIT)
-        self.lines = connection.makefile("rw")
-        connection.close()  # when the lines are
+        with contextlib.ExitStack() as failed:
+            failed.callback(self.process.terminate)
+            said = self.process.stdout.readline()
+            assert said == "ready\n", f"the guest says {said!r}, status {self.process.poll()}"
+            connection = socket.create_connection(("127.0.0.1", self.orders), GUEST_LIMIT)
+            self.lines = connection.makefile("rw")
+            connection.close()  # when the lines are
+            failed.pop_all()
         return self
 
     def leak(self, pins):
@@ -64,7 +67,7 @@ class Guest:
 
 def refused(b, why):
     """The page asks for a token and says why; that it was refused is what the browser complains of, once."""
-    b.until(f"document.getElementById('live').textContent.endsWith({json.dumps(why)})")
+    b.until(f"document.getElementById('live').textContent.endsWith({json.dumps(why)})", GUEST_LIMIT)
     b.until("document.activeElement.id === 'token'")
     complaints = [c["entry"]["text"] for c in b.complaints()]
     assert len(complaints) == 1 and "401" in complaints[0], complaints
