@@ -428,18 +428,20 @@ bool detect_take(struct detect *d, const struct detect_sample *s, struct detect_
 
 #define STIRRING 3 /* floors: two fewer than a suspicion takes */
 
-bool detect_is_stirring(const struct detect *d)
+static bool is_stirring(const struct detect *d, enum detect_side side)
 {
 	const struct detect_window *w = &d->window[0];
-	int64_t last, middle, first;
+	int64_t last = floor_at(w, 0)->pins[side], middle = floor_at(w, 1)->pins[side];
+	int64_t first = floor_at(w, STIRRING - 1)->pins[side];
 
-	if (w->nr < STIRRING)
-		return false;
-	last = floor_at(w, 0)->pins[DETECT_FLOOR];
-	middle = floor_at(w, 1)->pins[DETECT_FLOOR];
-	first = floor_at(w, STIRRING - 1)->pins[DETECT_FLOOR];
 	return last > middle && middle > first &&
 	       last - first >= (int64_t)d->config.pins * detect_scales[0].pins;
+}
+
+bool detect_is_stirring(const struct detect *d)
+{
+	return d->window[0].nr >= STIRRING &&
+	       (is_stirring(d, DETECT_FLOOR) || is_stirring(d, DETECT_CEILING));
 }
 
 bool detect_is_curious(const struct detect *d)

@@ -85,6 +85,16 @@ def leaked(module="leaky"):
     return int(read(f"/sys/module/{module}/parameters/leaked"))
 
 
+def census(*args):
+    """Exit status and report of a census that fails when something is leaked."""
+    r = subprocess.run([PINLEAK, "census", "--json", "--fail", *args], capture_output=True,
+                       text=True)
+    assert r.returncode in (0, 1), r
+    o = json.loads(r.stdout)
+    validate([o])
+    return r.returncode, o
+
+
 def outstanding():
     """Pins by the kernel's own, exact counters."""
     with open("/proc/sys/vm/stat_refresh", "w", encoding="ascii") as f:

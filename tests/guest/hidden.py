@@ -11,7 +11,7 @@ import sys
 import time
 
 import loads
-from harness import Skip, child, drive, leaked, load, run, tests_of
+from harness import Skip, census, child, drive, leaked, load, run, tests_of
 from loads import LOADS, MIB, Loads, direct_null, direct_nvme, score, watch
 from memory import PAGE
 
@@ -96,29 +96,38 @@ def test_one_page_a_second_beneath_deep_queues_is_found_in_time():
     hide("queues", [direct_null, direct_nvme], 1, SLOW)
 
 
-def ten_pages(*args):
+def ten_pages():
     """
-    Their owner holds them for a while, as he may; its end leaks them. The result has the times from
-    then on.
+    Their owner holds them for a while, as he may; its end leaks them: the time of that.
     """
-    with watch(*args) as w:
+    drive("--pages", 10, "--hold", 15, "close")
+    return time.time()
+
+
+def test_ten_pages_and_no_more_are_found_when_their_owner_is_gone_and_all_is_tracked():
+    with watch("--track", "always") as w:
         with Loads([direct_null, direct_nvme]):
             w.look_on(WARM_UP)
-            drive("--pages", 10, "--hold", 15, "close")
-            began = time.time()
+            began = ten_pages()
             w.poll()
             assert not w.of("verdict"), w.of("verdict")
             until_accused(w, GONE)
         w.stop()
-    return score(w, "queues", 0, began, ["leaky"], leaked_once=10)
+    found(score(w, "queues", 0, began, ["leaky"], leaked_once=10), GONE)
 
 
-def test_ten_pages_and_no_more_are_found_when_their_owner_is_gone_and_all_is_tracked():
-    found(ten_pages("--track", "always"), GONE)
-
-
-def test_ten_pages_and_no_more_are_found_when_their_owner_is_gone():
-    found(ten_pages(), GONE)
+def test_ten_pages_and_no_more_are_found_by_a_census_when_nothing_was_tracked():
+    """Whose they are is gone with their owner; that they are leaked is not."""
+    with Loads([direct_null, direct_nvme]):
+        ten_pages()
+    lost = leaked()
+    for _ in range(60):  # what the loads have left may take its time to end
+        status, o = census()
+        if status:
+            break
+        time.sleep(1)
+    assert status == 1 and o["second_look"]["evidence"] == "orphaned", o
+    assert o["second_look"]["pinned"]["pins"] == lost >= 10, (o["second_look"], lost)
 
 
 for _pace, _rate in RATES.items():

@@ -11,22 +11,13 @@ import sys
 import tempfile
 import time
 
-from harness import PINLEAK, ROOT, Watch, drive, load, read, run, sh, tests_of, validate
+from harness import PINLEAK, ROOT, Watch, census, drive, load, read, run, sh, tests_of, validate
 
 STORM_SECONDS = 60
 
 
 def leaked(module="leaky"):
     return int(read(f"/sys/module/{module}/parameters/leaked_refs"))
-
-
-def census(*args):
-    r = subprocess.run([PINLEAK, "census", "--json", "--fail", *args], capture_output=True,
-                       text=True)
-    assert r.returncode in (0, 1), r
-    o = json.loads(r.stdout)
-    validate([o])
-    return r.returncode, o
 
 
 def large_are_tracked():

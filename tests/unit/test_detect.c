@@ -107,6 +107,22 @@ static void test_little_and_what_does_not_rise_twice_stirs_nothing(void **state)
 	assert_false(detect_is_stirring(&f.d));
 }
 
+static void test_a_ceiling_that_rises_twice_stirs_too(void **state)
+{
+	struct feed f;
+
+	(void)state;
+	feed_start(&f);
+	for (int i = 0; i < 4; i++) {
+		assert_false(detect_is_stirring(&f.d));
+		f.sample = (struct detect_sample){.now_ns = SEC(i + 1),
+						  .floor = i % 2,
+						  .top = 1000 + 100 * i};
+		assert_false(detect_take(&f.d, &f.sample, &f.last));
+	}
+	assert_true(detect_is_stirring(&f.d));
+}
+
 static void test_a_leak_under_bursts_is_suspected(void **state)
 {
 	struct feed f;
@@ -616,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_a_steady_leak_is_suspected_after_five_seconds),
 		cmocka_unit_test(test_a_steady_leak_stirs_two_seconds_before_it_is_suspected),
 		cmocka_unit_test(test_little_and_what_does_not_rise_twice_stirs_nothing),
+		cmocka_unit_test(test_a_ceiling_that_rises_twice_stirs_too),
 		cmocka_unit_test(test_a_leak_under_bursts_is_suspected),
 		cmocka_unit_test(test_a_leak_under_a_sawtooth_is_suspected),
 		cmocka_unit_test(
