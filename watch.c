@@ -11,6 +11,7 @@
 #include "core/units.h"
 #include "core/words.h"
 #include "journal.h"
+#include "kernel/rights.h"
 #include "render/inspect.h"
 
 #define USUAL_CONFIG "/etc/pinleak.conf"
@@ -693,10 +694,20 @@ static int watch_here(struct watch *w, const struct command *self)
 	return watch_to_the_end(w, &signals);
 }
 
+/* Before there are other threads, each of which has capabilities of its own. */
+static void drop_rights(void)
+{
+	int err = rights_drop();
+
+	if (err)
+		fprintf(stderr, "pinleak: keeps all capabilities: %s\n", strerror(-err));
+}
+
 int watch(const struct command *self, struct watch *w)
 {
 	int status;
 
+	drop_rights();
 	render_here(&w->render, stdout);
 	service_begin(&w->service);
 	apply(w, &w->set);
