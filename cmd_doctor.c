@@ -10,6 +10,7 @@
 #include "core/errors.h"
 #include "core/units.h"
 #include "kernel/barrier.h"
+#include "kernel/kept.h"
 #include "kernel/btfq.h"
 #include "kernel/ground.h"
 #include "kernel/plan.h"
@@ -194,6 +195,12 @@ static const char *audit_error(const struct examination *x)
 	return x->level[LEVEL_DEEP].error[0] ? x->level[LEVEL_DEEP].error : x->ground.why;
 }
 
+/* Why a limit that is enforced cannot be pinned, "" when it can. */
+static const char *pin_error(void)
+{
+	return kept_possible() ? "" : "there is no BPF file system: mount -t bpf bpf " KEPT_FS;
+}
+
 static void put_limits(const struct examination *x)
 {
 	printf("\nlimits on a driver (pinleak limit)\n");
@@ -202,6 +209,7 @@ static void put_limits(const struct examination *x)
 		  works(x, LEVEL_DEEP) && !x->way[BARRIER_LSM].err, x->way[BARRIER_LSM].why);
 	put_check("enforced by changing an answer (modify)",
 		  works(x, LEVEL_DEEP) && !x->way[BARRIER_MODIFY].err, x->way[BARRIER_MODIFY].why);
+	put_check("a place to pin it, so that it stays (--pin)", kept_possible(), pin_error());
 }
 
 static void put_path(const char *path)
@@ -282,6 +290,7 @@ static json_t *limits_object(const struct examination *x)
 		json_object_set_new(o, barrier_way_name(w),
 				    limit_object(works(x, LEVEL_DEEP) && !x->way[w].err,
 						 x->way[w].err ? x->way[w].why : audit_error(x)));
+	json_object_set_new(o, "pin", limit_object(kept_possible(), pin_error()));
 	return o;
 }
 

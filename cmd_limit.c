@@ -12,6 +12,7 @@
 #include "core/errors.h"
 #include "core/quota.h"
 #include "core/units.h"
+#include "kernel/kept.h"
 #include "kernel/quota.h"
 #include "limiter.h"
 #include "session.h"
@@ -30,6 +31,9 @@ enum {
 	OPT_ALLOW_WRITE,
 	OPT_INTERVAL,
 	OPT_FOR,
+	OPT_PIN,
+	OPT_UNPIN,
+	OPT_LIST,
 	OPT_JSON,
 };
 
@@ -64,6 +68,12 @@ static const struct option_row options[] = {
 			     NULL},
 	[OPT_INTERVAL] = {"interval", "TIME", "between two looks [1s]", NULL},
 	[OPT_FOR] = {"for", "TIME", "end after so long [never]", NULL},
+	[OPT_PIN] = {"pin", NULL,
+		     "keep the limit when pinleak has ended, which it does\n"
+		     "at once; needs --enforce",
+		     NULL},
+	[OPT_UNPIN] = {"unpin", NULL, "remove the limit that DRIVER is pinned to", NULL},
+	[OPT_LIST] = {"list", NULL, "show the limits that are pinned", NULL},
 	[OPT_JSON] = {"json", NULL, "one JSON object a line", NULL},
 	{0},
 };
@@ -72,6 +82,7 @@ struct limit_line {
 	const char *driver, *amount;
 	enum quota_unit unit;
 	bool json, exempts;
+	uint32_t given; /* options, by their bits */
 	uint64_t for_ns;
 	struct limiter_settings set;
 };
@@ -182,6 +193,7 @@ static int set_option(const struct command *self, int option, const char *value,
 	unsigned way;
 	int status;
 
+	l->given |= 1U << option;
 	switch (option) {
 	case OPT_PAGES:
 	case OPT_BYTES:
@@ -204,9 +216,44 @@ static int set_option(const struct command *self, int option, const char *value,
 	case OPT_JSON:
 		l->json = true;
 		return STATUS_OK;
+	case OPT_PIN:
+	case OPT_UNPIN:
+	case OPT_LIST:
+		return STATUS_OK;
 	default:
 		return set_exempt(self, l, option, value);
 	}
+}
+
+static bool is_given(const struct limit_line *l, int option)
+{
+	return l->given & 1U << option;
+}
+
+/* Whether the options go together that are about limits that are pinned. */
+static int check_pinned(const struct command *self, const struct limit_line *l)
+{
+	const uint32_t list = 1U << OPT_LIST, unpin = 1U << OPT_UNPIN;
+
+	if (l->given & list && (l->driver || l->given & ~(list | 1U << OPT_JSON)))
+		return usage_error(
+			self, ERROR_INVALID_PARAMETER,
+			"--list shows all that are pinned: nothing goes with it but --json");
+	if (l->given & unpin && l->given != unpin)
+		return usage_error(self, ERROR_INVALID_PARAMETER,
+				   "--unpin DRIVER: no other option goes with it");
+	if (!is_given(l, OPT_PIN))
+		return STATUS_OK;
+	if (!l->set.enforce)
+		return usage_error(self, ERROR_INVALID_PARAMETER,
+				   "--pin needs --enforce: nobody would be told");
+	if (is_given(l, OPT_FOR) || is_given(l, OPT_INTERVAL))
+		return usage_error(self, ERROR_INVALID_PARAMETER,
+				   "--pin: such a limit has neither an end nor looks");
+	if (is_given(l, OPT_EXEMPT_PID))
+		return usage_error(self, ERROR_INVALID_PARAMETER,
+				   "--pin: another process may get the number of --exempt-pid");
+	return STATUS_OK;
 }
 
 static int check_amount(const struct command *self, struct limit_line *l)
@@ -233,7 +280,7 @@ static int check_driver(const struct command *self, struct limit_line *l)
 	if (!l->driver)
 		return usage_error(self, ERROR_INVALID_PARAMETER, "which DRIVER?");
 	err = quota_name(l->driver, strlen(l->driver), l->set.driver);
-	if (!err)
+	if (!err && !is_given(l, OPT_UNPIN))
 		err = quota_driver(l->set.driver);
 	if (!err)
 		return STATUS_OK;
@@ -261,8 +308,10 @@ static int parse(struct options *o, struct limit_line *l, bool *done)
 					   "%s: there is one DRIVER", o->argv[o->at]);
 		l->driver = o->argv[o->at++];
 	} while (o->at < o->argc);
-	status = check_amount(o->command, l);
-	return status ? status : check_driver(o->command, l);
+	status = check_pinned(o->command, l);
+	if (!status && !is_given(l, OPT_UNPIN) && !is_given(l, OPT_LIST))
+		status = check_amount(o->command, l);
+	return status || is_given(l, OPT_LIST) ? status : check_driver(o->command, l);
 }
 
 /* ---- while it lasts ------------------------------------------------------------------- */
@@ -300,8 +349,89 @@ static int limit_with(const struct limit_line *line, struct limiter *l)
 	render_here(&render, stdout);
 	limiter_add(l, line->json ? &quota_json : &quota_text, &render);
 	status = limiter_begin(l, &line->set);
-	return status ? status : limiter_end(l, loop(line, l, &render));
+	if (status)
+		return status;
+	if (!is_given(line, OPT_PIN))
+		return limiter_end(l, loop(line, l, &render));
+	status = limiter_keep(l);
+	if (!status && !line->json)
+		printf("  pinned: it stays until pinleak limit %s --unpin\n", line->set.driver);
+	return status;
 }
+
+/* ---- limits that are pinned ----------------------------------------------------------- */
+
+/* May one be pinned? Asked before the programs are loaded. */
+static int may_pin(const char *driver)
+{
+	switch (kept_check(driver)) {
+	case 0:
+		return STATUS_OK;
+	case -EEXIST:
+		fprintf(stderr,
+			"pinleak: a limit on %s is pinned already: pinleak limit --list shows it,\n"
+			"  pinleak limit %s --unpin removes it\n",
+			driver, driver);
+		return STATUS_CANNOT;
+	default:
+		fprintf(stderr, "pinleak: there is no BPF file system to pin a limit in\n"
+				"  what works: mount -t bpf bpf " KEPT_FS "\n");
+		return STATUS_CANNOT;
+	}
+}
+
+struct listing {
+	struct render render;
+	bool json;
+	size_t nr;
+};
+
+static int show(void *ctx, const struct quota_kept *k)
+{
+	struct listing *l = ctx;
+	const char *way = barrier_way_name(k->quota.way);
+	uint32_t page;
+
+	quota_memory(&page);
+	(l->json ? quota_kept_json : quota_kept_text)(&l->render, k, way, page);
+	l->nr++;
+	return 0;
+}
+
+static int failed(const char *what, int err)
+{
+	fprintf(stderr, "pinleak: %s: %s%s\n", what, strerror(-err),
+		err == -EACCES || err == -EPERM ? "; be root" : "");
+	return STATUS_CANNOT;
+}
+
+static int list(const struct limit_line *line)
+{
+	struct listing l = {.json = line->json};
+	int err;
+
+	render_here(&l.render, stdout);
+	err = kept_each(show, &l);
+	if (err == -EPROTO)
+		return failed("a limit was pinned by another version of pinleak", err);
+	if (err)
+		return failed(KEPT_ROOT, err);
+	if (!l.nr && !l.json)
+		printf("no limit is pinned\n");
+	return STATUS_OK;
+}
+
+static int unpin(const struct command *self, const struct limit_line *line)
+{
+	int err = kept_remove(line->set.driver);
+
+	if (err == -ENOENT)
+		return usage_error(self, ERROR_FILE_NOT_FOUND, "no limit on %s is pinned",
+				   line->driver);
+	return err ? failed(KEPT_ROOT, err) : STATUS_OK;
+}
+
+/* ---- the command ---------------------------------------------------------------------- */
 
 static int limit(const struct limit_line *line)
 {
@@ -309,7 +439,7 @@ static int limit(const struct limit_line *line)
 	struct limiter *l;
 	int status;
 
-	if (!session_may_track(&session))
+	if (!session_may_track(&session) || (is_given(line, OPT_PIN) && may_pin(line->set.driver)))
 		return STATUS_CANNOT;
 	l = limiter_create(&session.live.ground);
 	if (!l) {
@@ -335,7 +465,9 @@ static int run(const struct command *self, int argc, char **argv)
 	int status = parse(&o, &line, &done);
 
 	if (!status && !done)
-		status = limit(&line);
+		status = is_given(&line, OPT_LIST)    ? list(&line)
+			 : is_given(&line, OPT_UNPIN) ? unpin(self, &line)
+						      : limit(&line);
 	close_cgroups(&line.set.exempt);
 	return status;
 }
@@ -343,18 +475,19 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command limit_command = {
 	.name = "limit",
 	.brief = "hold a driver to a number of pinned pages: tell, or refuse",
-	.usage = "DRIVER --pages N [OPTION...]",
+	.usage = "DRIVER --pages N [OPTION...] | DRIVER --unpin | --list",
 	.about = "Counts the pages that one driver (a module) has pinned and not released, from\n"
 		 "now on. Who takes it beyond the limit is told. With --enforce, ioctl(), write()\n"
 		 "and mmap() of its devices fail with ENOMEM while the limit is reached, if calls\n"
 		 "of their kind are seen to pin; close(), munmap() and kinds seen to release\n"
 		 "never do.\n"
-		 "The limit ends with pinleak, however that ends.\n",
+		 "The limit ends with pinleak, however that ends, unless it is pinned.\n",
 	.options = options,
 	.more = "exit status: 0 the limit held, 1 it was crossed or calls were refused,\n"
 		"             2 wrong usage, or no such driver, 3 this machine or kernel cannot,\n"
 		"             or the driver was unloaded\n",
 	.examples = "  pinleak limit vivid --pages 1000            tell who goes beyond\n"
-		    "  pinleak limit vivid --share 5% --enforce    refuse what goes beyond\n",
+		    "  pinleak limit vivid --share 5% --enforce    refuse what goes beyond\n"
+		    "  pinleak limit vivid --share 5% --enforce --pin    and stay so\n",
 	.run = run,
 };

@@ -193,7 +193,8 @@ static int report_one(const struct command *self, const struct report_command *c
 	int err = past_incident(c->db.sql, c->id, &incident);
 
 	if (err == -ENOENT)
-		return usage_error(self, ERROR_FILE_NOT_FOUND, "there is no such incident");
+		return usage_error(self, ERROR_FILE_NOT_FOUND, "there is no %s",
+				   c->id ? "such incident" : "incident in this history");
 	if (!err && c->how == SHOW_HTML)
 		err = past_history(c->db.sql, since(c), &history);
 	incidents = json_pack("[o]", incident);

@@ -23,6 +23,7 @@ struct option_row {
 	const char *help;    /* lines of at most 52 columns */
 	const char *choices; /* values for completion, separated by blanks, or NULL */
 	bool apart;	     /* may not stand in a configuration file */
+	bool several;	     /* may stand there several times */
 };
 
 struct command {

@@ -73,7 +73,7 @@ static void take(struct reading *r, int option, const char *key, const char *val
 	struct config *c = r->config;
 	const char *kept = NULL;
 
-	if (c->given[option]) {
+	if (c->given[option] && !r->command.options[option].several) {
 		wrong(r, "%s is given twice", key);
 		return;
 	}

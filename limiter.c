@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "core/quota.h"
+#include "kernel/kept.h"
 #include "kernel/live.h"
 #include "kernel/quota.h"
 #include "session.h"
@@ -149,6 +150,17 @@ int limiter_begin(struct limiter *l, const struct limiter_settings *s)
 	tell_limit(l);
 	l->began_ns = l->report.now_ns;
 	return STATUS_OK;
+}
+
+int limiter_keep(struct limiter *l)
+{
+	int err = kept_keep(l->set.driver, l->live.tracker, l->barrier);
+
+	if (!err)
+		return STATUS_OK;
+	fprintf(stderr, "pinleak: the limit cannot be pinned below " KEPT_ROOT ": %s\n",
+		strerror(-err));
+	return STATUS_CANNOT;
 }
 
 /* ---- while it lasts ------------------------------------------------------------------- */

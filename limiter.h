@@ -34,6 +34,12 @@ void limiter_add(struct limiter *l, const struct quota_reporter *to, const struc
 /* Counts from now on. STATUS_OK; or STATUS_CANNOT, and the reason is on standard error. */
 int limiter_begin(struct limiter *l, const struct limiter_settings *s);
 
+/*
+ * The limit, which is enforced, lasts when the limiter has gone; see kernel/kept.h. STATUS_OK; or
+ * STATUS_CANNOT, nothing is kept, and the reason is on standard error.
+ */
+int limiter_keep(struct limiter *l);
+
 /* The same driver has another limit from now on, and what it holds counts. As limiter_begin(). */
 int limiter_change(struct limiter *l, const struct limiter_settings *s);
 

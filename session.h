@@ -27,8 +27,8 @@
 		NULL
 #define SESSION_TABLE_SIZE                                                                         \
 	"table-size", "N",                                                                         \
-		"folios to keep records of [by memory: 65,536\n"                                   \
-		"to 131,072], 300 bytes each",                                                     \
+		"folios to keep records of [by memory: 16,384\n"                                   \
+		"to 65,536], 0.3 KiB each; more are sampled",                                      \
 		NULL
 #define SESSION_OMIT_HOOK                                                                          \
 	"omit-hook", "FUNCTION", "leave a hook out, to see that the audit notices", NULL

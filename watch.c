@@ -11,6 +11,7 @@
 #include "core/units.h"
 #include "core/words.h"
 #include "journal.h"
+#include "kernel/rights.h"
 #include "render/inspect.h"
 
 #define USUAL_CONFIG "/etc/pinleak.conf"
@@ -70,8 +71,9 @@ const struct option_row watch_options[] = {
 	[OPT_LIMIT] = {"limit", "LIMIT",
 		       "DRIVER:PAGES[:enforce]: hold a driver to so many\n"
 		       "pages, as `pinleak limit` does; at level deep from\n"
-		       "the beginning, whatever --track and --level say",
-		       NULL},
+		       "the beginning, whatever --track and --level say;\n"
+		       "for each driver once, eight at most",
+		       NULL, .several = true},
 	[OPT_STORE] = {"store", "FILE",
 		       "keep a history in FILE, see pinleak-report(1)\n"
 		       "[none; history.db in $STATE_DIRECTORY if set]",
@@ -105,7 +107,7 @@ const struct option_row watch_options[] = {
 	[OPT_ALLOW_HOST] = {"allow-host", "NAME",
 			    "serve by this name of the machine as well; may be\n"
 			    "given several times",
-			    NULL},
+			    NULL, .several = true},
 	[OPT_OMIT_HOOK] = {SESSION_OMIT_HOOK},
 	{0},
 };
@@ -249,14 +251,14 @@ static int read_config(struct config *config, struct watch_settings *s)
 				   "%s: %s", path, strerror(-err));
 	if (config->wrong)
 		return STATUS_USAGE;
-	s->limit.given = false; /* the command line's wins */
+	s->limit.given = false; /* those of the command line win */
 	return options_all(&line, set_option, s, &done);
 }
 
 /* After the last option: do they fit together? */
 static int check_settings(const struct command *self, struct watch_settings *s)
 {
-	if (s->limit.on && s->monitor.track == TRACK_NEVER)
+	if (s->limit.nr && s->monitor.track == TRACK_NEVER)
 		return usage_error(self, ERROR_INVALID_PARAMETER,
 				   "--limit needs hooks in the kernel: not with --track never");
 	return serving_check(self, &s->serving);
@@ -616,7 +618,7 @@ static int finish(struct watch *w, int err)
 		return STATUS_CANNOT;
 	}
 	status = watch_status(c->monitor);
-	if (status == STATUS_OK && (w->recording_failed || w->limiting.failed))
+	if (status == STATUS_OK && (w->recording_failed || limiting_failed(&w->limiting)))
 		return STATUS_CANNOT;
 	return status;
 }
@@ -649,8 +651,8 @@ static void diagnose(struct watch *w)
 	tee_add(&w->tee, &diagnoser_reporter, &w->diagnoser);
 }
 
-/* Whoever is told of verdicts in JSON is told of the limit as well. */
-static void begin_limit(struct watch *w)
+/* Whoever is told of verdicts in JSON is told of the limits as well. */
+static void begin_limits(struct watch *w)
 {
 	w->limiting.ground = &w->session.live.ground;
 	if (!w->set.quiet)
@@ -687,15 +689,25 @@ static int watch_here(struct watch *w, const struct command *self)
 		live_prepare(&w->session.live);
 	block_signals(w, &signals);
 	tell_beginning(w);
-	begin_limit(w);
+	begin_limits(w);
 	begin_recording(w);
 	return watch_to_the_end(w, &signals);
+}
+
+/* Before there are other threads, each of which has capabilities of its own. */
+static void drop_rights(void)
+{
+	int err = rights_drop();
+
+	if (err)
+		fprintf(stderr, "pinleak: keeps all capabilities: %s\n", strerror(-err));
 }
 
 int watch(const struct command *self, struct watch *w)
 {
 	int status;
 
+	drop_rights();
 	render_here(&w->render, stdout);
 	service_begin(&w->service);
 	apply(w, &w->set);

@@ -2,7 +2,8 @@
 /*
  * What the core costs on this machine, as times per unit of work: a sample while nothing is
  * suspected, and a folio when the books are drawn up, recorded and replayed. Beside each the same
- * memory copied, as a baseline that moves with the machine. What a recording takes is in bytes.
+ * memory copied, as a baseline that moves with the machine. What a recording takes is in bytes; a
+ * day of looks, one a second, is also replayed and judged as a whole.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +13,15 @@
 
 #include "../core/detect.h"
 #include "../core/ledger.h"
+#include "../core/monitor.h"
 #include "../store/recording.h"
 
 #define SAMPLES (24 * 3600 * 100)
 #define FOLIOS	100000
 #define ROUNDS	20
 #define LOOKS	200000 /* at the counters, to be recorded */
-#define CHANGED 100    /* one folio in so many changes from look to look */
+#define DAY	86400
+#define CHANGED 100 /* one folio in so many changes from look to look */
 
 static double now(void)
 {
@@ -207,10 +210,69 @@ static void bench_recording(void)
 	drop_books(busy.books);
 }
 
+/* ---- a day ------------------------------------------------------------------------------ */
+
+#define SILENT(name)                                                                               \
+	static void on_##name(void *ctx, const struct report_##name *r)                            \
+	{                                                                                          \
+		(void)ctx, (void)r;                                                                \
+	}
+
+SILENT(sample)
+SILENT(suspicion)
+SILENT(state)
+SILENT(summary)
+
+static const struct reporter silent = {.sample = on_sample,
+				       .suspicion = on_suspicion,
+				       .state = on_state,
+				       .summary = on_summary};
+
+static double judge(uint64_t looks, FILE *from)
+{
+	struct monitor_config config = monitor_defaults();
+	struct source_look got;
+	struct monitor *m;
+	struct replay *r;
+	uint32_t version;
+	double began = now();
+
+	config.track = TRACK_NEVER; /* the machine has no books to show */
+	m = monitor_create(&config, &silent, NULL);
+	rewind(from);
+	if (!m || replay_open(from, REPLAY_ROOM, &version, &r))
+		exit(1);
+	for (; looks; looks--)
+		if (replay_source.look(r, true, false, &got) ||
+		    monitor_step(m, &got.sample, NULL, NULL))
+			exit(1);
+	monitor_finish(m, got.sample.now_ns);
+	monitor_destroy(m);
+	replay_close(r);
+	return now() - began;
+}
+
+static void bench_day(void)
+{
+	struct machine idle = {0};
+	FILE *day = tmpfile();
+	double took, size;
+
+	if (!day)
+		exit(1);
+	record(&idle, DAY, day);
+	size = (double)ftell(day);
+	took = judge(DAY, day);
+	printf("day      %6.0f KiB recorded; replayed and judged in %.3f s, %.0f looks a second\n",
+	       size / 1024, took, DAY / took);
+	fclose(day);
+}
+
 int main(void)
 {
 	bench_detect();
 	bench_ledger();
 	bench_recording();
+	bench_day();
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include "folio.h"
 #include "kernel.h"
 #include "tables.h"
 #include "visit.h"
@@ -18,15 +19,16 @@
 
 #define ENOMEM	  12
 #define MAY_WRITE 0x00000002 /* include/linux/fs.h */
-#define FIONBIO	  0x5421     /* include/uapi/asm-generic/ioctls.h */
+#define CHECK_NS  1000000000ULL
+#define FIONBIO	  0x5421 /* include/uapi/asm-generic/ioctls.h */
 #define FIONCLEX  0x5450
 #define FIOCLEX	  0x5451
 
 const volatile __u32 nr_cgroups = 0;
 const volatile __u8 writes_allowed = 0; /* by the operator, whatever they are seen to do */
-const volatile __u32 own_pid = 0;	/* of the process that the limit goes with */
 
-__u32 trial = 0; /* this process is refused everything: its calls show whether the programs run */
+__u32 own_pid = 0; /* of the process that the limit goes with; 0: with none */
+__u32 trial = 0;   /* this process is refused everything: its calls show whether the programs run */
 
 /* What is exempt, and for ioctls enum pl_order. */
 struct {
@@ -138,6 +140,45 @@ static __always_inline int may_be_refused(const struct pl_kind *kind)
 	return habit && habit->pinned && !habit->released;
 }
 
+/* ---- is it so? ------------------------------------------------------------------------ */
+
+/* As quota_check() in pinleak.bpf.c: the driver has no more pins on a folio than the folio has. */
+static long check_share(void *map, __u64 *folio, __u32 *share, struct pl_quota **quota)
+{
+	struct pl_page *p = bpf_map_lookup_elem(&pages, folio);
+	struct pl_quota *q = *quota;
+	__s32 pins;
+
+	if (!q || !p || __sync_val_compare_and_swap(&p->lock, 0, 1))
+		return 0;
+	pins = folio_pincount(*folio);
+	pins = pins > 0 ? pins : 0;
+	if (p->folio == *folio && *share > (__u32)pins) {
+		__sync_fetch_and_add(&q->pins, (__s64)pins - (__s64)*share);
+		*share = pins;
+	}
+	__sync_val_compare_and_swap(&p->lock, 1, 0);
+	return 0;
+}
+
+/*
+ * Nobody looks after a limit that is kept, and a release that no hook saw would count for ever. So
+ * whoever is to be refused compares the count with the pages first, as often as a look would.
+ */
+static __noinline int is_reached(struct pl_quota *q)
+{
+	__u64 now = bpf_ktime_get_ns(), last;
+
+	if (!q)
+		return 0;
+	last = q->alive_ns;
+	if (!q->kept)
+		return now <= last + q->stale_ns;
+	if (now > last + CHECK_NS && __sync_val_compare_and_swap(&q->alive_ns, last, now) == last)
+		bpf_for_each_map_elem(&shares, check_share, &q, 0);
+	return q->pins >= q->limit;
+}
+
 /* ---- the answer ----------------------------------------------------------------------- */
 
 static __noinline int answer(struct file *file, __u32 call, __u32 command)
@@ -156,8 +197,7 @@ static __noinline int answer(struct file *file, __u32 call, __u32 command)
 	kind.ops = (__u64)BPF_CORE_READ(file, f_op);
 	note_visit(&kind);
 	/* When nobody corrects the count any more, nobody is refused for it. */
-	if (q->pins < q->limit || bpf_ktime_get_ns() > q->alive_ns + q->stale_ns ||
-	    !may_be_refused(&kind))
+	if (q->pins < q->limit || !may_be_refused(&kind) || !is_reached(q))
 		return 0;
 	leader = BPF_CORE_READ(task, group_leader);
 	if (is_exempt(leader, tgid))
@@ -211,7 +251,7 @@ int limiter_exits(__u64 *ctx)
 	__u32 pid = BPF_CORE_READ(task, pid), zero = 0;
 	struct pl_quota *q = bpf_map_lookup_elem(&quotas, &zero);
 
-	if (q && pid == own_pid)
+	if (q && own_pid && pid == own_pid)
 		q->alive_ns = q->stale_ns = 0;
 	return 0;
 }

@@ -191,6 +191,16 @@ int find(struct pl_find *arg)
 	return 0;
 }
 
+/* Which symbol an address is in, as "name+0x0/0x10 [module]", into bytes[]. */
+SEC("syscall")
+int name(struct pl_read *arg)
+{
+	__u64 addr = arg->addr;
+
+	arg->err = bpf_snprintf((char *)bytes, PL_PLACE, "%pS", &addr, sizeof(addr)) < 0;
+	return 0;
+}
+
 /* Reads memory of the kernel into bytes[]. */
 SEC("syscall")
 int read(struct pl_read *arg)

@@ -13,6 +13,7 @@
 #define PL_FOUND       8192	  /* folios a run of the scan can hand over */
 #define PL_READ	       4096	  /* bytes a run of `read` can hand over */
 #define PL_NAME	       64	  /* bytes of a symbol's name */
+#define PL_PLACE       128	  /* bytes of what `name` says */
 #define PL_SCAN_STEP   (1U << 20) /* page frames a run looks at, at most */
 
 /* Why a folio is handed over. */
@@ -62,7 +63,7 @@ struct pl_find {
 	__u32 pad;
 };
 
-/* Argument of `read`. */
+/* Argument of `read` and, without a size, of `name`. */
 struct pl_read {
 	__u64 addr;
 	__u32 size;

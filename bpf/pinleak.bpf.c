@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "folio.h"
 #include "kernel.h"
 #include "quota.h"
 #include "record.h"
@@ -35,8 +36,7 @@
 #define ERESTARTSYS 512 /* this and beyond never reach user space */
 
 #define LOCK_TRIES 64
-#define READ_TRIES 4  /* of a folio that seems to lack references */
-#define PIN_SHIFT  10 /* GUP_PIN_COUNTING_BIAS is 1 << 10 in every version: a small folio's pin */
+#define READ_TRIES 4 /* of a folio that seems to lack references */
 #define PIN	   (1 << PIN_SHIFT)
 #define SKEW	   64 /* references by which a reading may be off: its numbers change meanwhile */
 #define SHORT	   64 /* missing references that are taken for wrong puts, whatever is held */
@@ -45,7 +45,6 @@
 
 /* From BTF, before loading. */
 const volatile struct pl_hook hooks[PL_HOOKS] = {};
-const volatile struct pl_layout layout = {};
 const volatile __u8 syscall_file_arg[PL_SYSCALLS] = {}; /* argument number + 1, 0: none */
 const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
 const volatile __u32 own_tgid = 0;
@@ -54,6 +53,7 @@ const volatile __u8 follows = 0; /* what our children and their descendants pin 
 const volatile __u8 limits = 0;	 /* the pins of one driver are counted: see quotas */
 
 /* Calibrated or chosen while running. */
+__u32 kept = 0;		/* the programs stay when pinleak has gone: its number is nobody's */
 __u64 foll_pin = 0;	/* FOLL_PIN of this kernel */
 __u64 foll_learned = 0; /* flags of the last release by our own process */
 __u64 zero_page = 0;	/* struct page of the shared zero page: never pinned */
@@ -110,17 +110,6 @@ struct call {
 	__u32 deep;    /* it began at level deep: the acquire hooks book all of its pins */
 };
 
-/*
- * Preallocated: try_grab_folio_fast() runs with interrupts off, where the allocator of the other
- * maps has only some hundred elements to give.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct pl_page);
-} pages SEC(".maps");
-
 /* Records of large folios that were freed with pins: those are lost, whatever becomes of the pages.
  */
 struct {
@@ -157,7 +146,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 2048);
 	__type(key, __u64);
 	__type(value, struct pl_site);
 } sites SEC(".maps");
@@ -166,7 +155,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, __u64);
 } files SEC(".maps");
@@ -175,7 +164,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, __u64);
 } file_ends SEC(".maps");
@@ -203,7 +192,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, __u8);
 } births SEC(".maps");
@@ -264,18 +253,6 @@ struct {
 	__type(value, __u64);
 } tree SEC(".maps");
 
-/*
- * The limited driver's pins on each folio, never more than the folio has. Changed under the lock of
- * the folio's record only, and gone with it. Preallocated, as pages is; room is made before
- * loading.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, __u64);
-	__type(value, __u32);
-} shares SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, PL_STATS);
@@ -284,12 +261,13 @@ struct {
 } stats SEC(".maps");
 
 /*
- * One scratch a hook slot: a program may be preempted by another one on its processor, but the
- * kernel never runs the same program twice there (__bpf_prog_enter_recur).
+ * One scratch a hook: a program may be preempted by another one on its processor, but the kernel
+ * never runs the same program twice there (__bpf_prog_enter_recur). As many as there are hooks,
+ * which is known before loading: machines have hundreds of processors.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PL_HOOKS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
@@ -311,11 +289,13 @@ static __always_inline void count(__u32 stat, __u64 n)
 		__sync_fetch_and_add(v, n);
 }
 
-/* The key is a copy: with its address taken the slot would be no constant to the verifier. */
 static __always_inline struct scratch *scratch_of(__u32 slot)
 {
-	__u32 key = slot;
+	__u32 key;
 
+	if (slot >= PL_HOOKS)
+		return 0;
+	key = hooks[slot].scratch;
 	return bpf_map_lookup_elem(&scratches, &key);
 }
 
@@ -325,28 +305,7 @@ static __always_inline __u64 mix(__u64 h, __u64 v)
 	return h ^ (h >> 29);
 }
 
-static __always_inline __u64 peek64(__u64 addr)
-{
-	__u64 v = 0;
-
-	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
-	return v;
-}
-
-static __always_inline __u32 peek32(__u64 addr)
-{
-	__u32 v = 0;
-
-	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
-	return v;
-}
-
 /* ---- page structures ---------------------------------------------------------------- */
-
-static __always_inline int is_head(__u64 page)
-{
-	return (peek64(page + layout.flags) >> layout.head_bit) & 1;
-}
 
 /*
  * compound_head(). With hugetlb vmemmap optimisation the tail struct pages are mapped onto the
@@ -407,12 +366,10 @@ static __noinline __s32 folio_extra(__u64 folio)
 	return extra > 0 ? extra : 0;
 }
 
-/* The most pins the folio can have by its own count. After wrong releases that is below zero. */
+/* The most pins the folio can have by its own count. */
 static __always_inline __u32 folio_pins(__u64 folio)
 {
-	__s32 n = plain		   ? folio_extra(folio)
-		  : is_head(folio) ? (__s32)peek32(folio + layout.pincount)
-				   : (__s32)peek32(folio + layout.refcount) >> PIN_SHIFT;
+	__s32 n = plain ? folio_extra(folio) : folio_pincount(folio);
 
 	return n > 0 ? n : 0;
 }
@@ -636,6 +593,7 @@ static __noinline __u64 owner_store(struct scratch *s)
 {
 	struct pl_owner *known;
 	__u64 key = 0;
+	int err;
 
 	if (!s)
 		return 0;
@@ -646,7 +604,8 @@ static __noinline __u64 owner_store(struct scratch *s)
 		known->last_ns = s->owner.last_ns;
 		return key;
 	}
-	if (map_put(&owners, &key, &s->owner, BPF_NOEXIST) == -E2BIG)
+	err = map_put(&owners, &key, &s->owner, BPF_NOEXIST);
+	if (err && err != -EEXIST)
 		count(PL_LOST_OWNERS, 1);
 	return key;
 }
@@ -1112,7 +1071,7 @@ static __always_inline int is_over(const struct pl_page *p, struct reading r, __
 	return pins_before(&r, refs) <= p->base;
 }
 
-static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u64 now)
+static __always_inline struct pl_page *page_create(__u64 folio, __u32 refs, __u32 slot, __u64 now)
 {
 	struct scratch *s = scratch_of(slot);
 	int err;
@@ -1125,7 +1084,7 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 	s->page.lock = 1; /* ours until the claim is in */
 	err = map_put(&pages, &folio, &s->page, BPF_NOEXIST);
 	if (err && err != -EEXIST) {
-		count(err == -E2BIG ? PL_LOST_PAGES : PL_LOST_BUSY, 1);
+		count(err == -E2BIG ? PL_LOST_PAGES : PL_LOST_BUSY, refs);
 		return 0;
 	}
 	if (err) /* another processor was first: its record will do */
@@ -1182,7 +1141,7 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct 
 	} else if (p) {
 		return 0;
 	}
-	p = page_create(folio, slot, now);
+	p = page_create(folio, refs, slot, now);
 	if (p) { /* what was read before may lack a pin that was not booked: it is in the base now
 		  */
 		folio_read(folio, r);
@@ -1195,7 +1154,7 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct 
 	if (!p->dead && p->folio == folio)
 		return p;
 	page_unlock(p);
-	count(PL_LOST_BUSY, 1);
+	count(PL_LOST_BUSY, refs);
 	return 0;
 }
 
@@ -1252,6 +1211,16 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 	if (s && s->limited)
 		quota_add(folio, refs, owner);
 	page_unlock(p);
+	return 0;
+}
+
+/* Pins of a folio that is not chosen: it is no longer one that nobody has pinned. */
+static __noinline int page_passed(__u64 folio, __u32 refs)
+{
+	if (!armed)
+		return 0;
+	folio_remember(folio);
+	count(PL_UNCHOSEN, refs);
 	return 0;
 }
 
@@ -1507,7 +1476,7 @@ static __always_inline void page_released(void *ctx, __u64 folio, __u32 refs, __
 /* pinleak's own pins, fired for calibration, are counted and not recorded. */
 static __always_inline int is_own(void)
 {
-	return (__u32)(bpf_get_current_pid_tgid() >> 32) == own_tgid;
+	return !kept && (__u32)(bpf_get_current_pid_tgid() >> 32) == own_tgid;
 }
 
 static __always_inline int is_pin(void *ctx, __u32 slot)
@@ -1556,6 +1525,8 @@ static __noinline int walk_flush(struct walk *w)
 		w->unpinned += w->run;
 	else if (is_chosen(w->folio))
 		page_acquired(w->folio, w->run, w->owner, w->call, w->slot);
+	else
+		page_passed(w->folio, w->run);
 	w->run = 0;
 	return 0;
 }
@@ -1634,8 +1605,12 @@ static __always_inline void api_light_folio(void *ctx, __u32 slot, __u32 refs)
 	__u32 syscall = PL_SYSCALLS;
 
 	count(PL_SEEN_API, refs);
-	if (!folio || !is_chosen(folio))
+	if (!folio)
 		return;
+	if (!is_chosen(folio)) {
+		page_passed(folio, refs);
+		return;
+	}
 	owner = owner_get(ctx, slot, &syscall);
 	page_acquired(folio, refs, owner, call_of_syscall(owner, syscall, refs), slot);
 }
@@ -1871,10 +1846,12 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 	c = bpf_map_lookup_elem(&calls, &tid);
 	if (c && c->in_api)
 		c->net += refs;
-	if (!deep || is_own() || (!array && !is_chosen(folio)))
+	if (!deep || is_own())
 		return 0;
 	if (c && c->in_api && !c->deep)
 		return 0; /* it began before: its end books them all */
+	if (!array && !is_chosen(folio))
+		return page_passed(folio, refs);
 	if (c && c->in_api) {
 		owner = c->owner;
 		call = c->id;
@@ -2321,21 +2298,31 @@ static __always_inline int is_fresh(const struct pl_page *p, const struct pl_swe
 	return p->last_ns + sum->keep_ns > sum->now_ns;
 }
 
+/*
+ * A record from when more folios were chosen goes, pins or not: what is pinned on its folio now is
+ * not booked any more, so its claims are no upper bound.
+ */
 static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
 {
+	int chosen = is_chosen(*key);
+
 	page_reread(p, *key);
 	if (limits)
 		quota_check(p, *key);
 	if (p->whole && p->held && !p->pins && !p->wrong)
 		page_repair(p, *key);
-	if (p->pins || p->wrong || is_fresh(p, sum))
+	if (chosen && (p->pins || p->wrong || is_fresh(p, sum)))
 		return 0;
 	if (__sync_val_compare_and_swap(&p->lock, 0, 1))
-		return 0;			  /* somebody is booking a pin */
-	if (is_fresh(p, sum) || p->folio != *key) /* or has done so since it was read */
+		return 0; /* somebody is booking a pin */
+	if (p->folio != *key ||
+	    (chosen && is_fresh(p, sum))) { /* or has done so since it was read */
 		page_unlock(p);
-	else
-		page_drop(map, *key, p);
+		return 0;
+	}
+	if (p->pins > p->base) /* those since it was chosen last have been counted */
+		count(PL_UNCHOSEN, lesser(p->pins - p->base, p->held));
+	page_drop(map, *key, p);
 	return 0;
 }
 

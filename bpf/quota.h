@@ -27,8 +27,11 @@ struct pl_quota {
 	__u64 by_worker; /* of taken: by kernel threads and io_uring's */
 	__u64 uncounted; /* taken, and the folio has no record: in no other number */
 	__u64 refused;	 /* calls */
-	__u64 alive_ns;	 /* when user space looked last; CLOCK_MONOTONIC */
+	__u64 alive_ns;	 /* when the count was corrected last; CLOCK_MONOTONIC */
 	__u64 stale_ns;	 /* nothing is refused when that is longer ago */
+	__u64 began_ns;	 /* of a limit that is kept: CLOCK_MONOTONIC */
+	__u32 kept;	 /* it lasts without pinleak: who refuses corrects the count */
+	__u32 way;	 /* of a limit that is kept: enum barrier_way */
 };
 
 enum pl_call {

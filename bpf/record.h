@@ -60,7 +60,7 @@ struct pl_hook {
 	__u8 object;	/* enum pl_object */
 	__u8 success;	/* enum pl_success */
 	__u8 uncounted; /* the kernel's nr_foll_pin_acquired does not see it */
-	__u8 pad;
+	__u8 scratch;	/* its own work space */
 };
 
 /* Where the page structures keep what we read: byte offsets, from BTF. */
@@ -257,6 +257,7 @@ enum pl_stat {
 	PL_SLOTS_FULL,	 /* claims beyond PL_SLOTS on one folio */
 	PL_LOST_TREE,	 /* processes not followed: table full */
 	PL_LOST_WRONGS,	 /* wrong releases not recorded: table full */
+	PL_UNCHOSEN,	 /* pins not recorded, or no longer: of folios that are not chosen */
 	PL_STATS,
 };
 

@@ -42,4 +42,26 @@ struct {
 	__type(value, struct pl_habit);
 } habits SEC(".maps");
 
+/*
+ * The records of folios. Room is made before loading. Preallocated: try_grab_folio_fast() runs with
+ * interrupts off, where the allocator of the other maps has only some hundred elements to give.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct pl_page);
+} pages SEC(".maps");
+
+/*
+ * The limited driver's pins on each folio, never more than the folio has. Changed under the lock of
+ * the folio's record only, and gone with it. Preallocated, as pages is.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} shares SEC(".maps");
+
 #endif

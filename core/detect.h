@@ -126,7 +126,8 @@ void detect_was_wrong(struct detect *d, const struct detect_suspicion *s, uint64
 
 /*
  * Has the floor, or the ceiling, risen from one of the shortest windows to the next, twice, by what
- * a suspicion asks for? Often without a leak: it says no more than that a suspicion may come in some seconds.
+ * a suspicion asks for? Often without a leak: it says no more than that a suspicion may come in
+ * some seconds.
  */
 bool detect_is_stirring(const struct detect *d);
 

@@ -33,7 +33,9 @@ static const struct error_info table[] = {
 		.text = "A tracking table filled up, or a stack was deeper than the frames kept. How\n"
 			"much was lost, and where, stands in the loss line (\"loss\" in JSON). What is\n"
 			"reported stays true, but it may be less than the whole: a verdict built on\n"
-			"incomplete data says so. Give `pinleak watch` a larger --table-size.\n",
+			"incomplete data says so. When the table of folios is full, one in two of\n"
+			"them is recorded, then one in four: a leak is still seen, later and in part.\n"
+			"Give `pinleak watch` a larger --table-size.\n",
 	},
 	{
 		.code = ERROR_DRIVERS_LEAKING_LOCKED_PAGES,

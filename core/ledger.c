@@ -715,6 +715,7 @@ static int book_page(struct ledger *l, const struct snapshot *s, const struct sn
 	if (!p->pins && !p->wrong)
 		return 0; /* released since the sweep began */
 	l->pins += p->pins;
+	l->squares += (double)p->pins * p->pins;
 	if (p->torn) {
 		book_torn(l, s, p);
 		return 0;
@@ -1028,9 +1029,15 @@ int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 	if (l->roster)
 		roster_clear(l->roster);
 	l->due_ns = 0;
+	l->squares = 0;
+	if (l->sample_rate != s->sample_rate) { /* fewer records are no releases */
+		map64_clear(&l->waiting);
+		map64_clear(&l->waited);
+	}
 	if (!err)
 		err = note_waiting(l, s);
 	l->looked_ns = s->now_ns;
+	l->sample_rate = s->sample_rate;
 	l->nr_findings = l->nr_holdings = 0;
 	l->pins = l->proved = l->held = l->ambiguous = l->base = l->torn = 0;
 	l->tree_held = l->tree_unproved = l->tree_due_ns = 0;

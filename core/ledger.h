@@ -126,6 +126,7 @@ struct ledger {
 	uint64_t lacking;	/* folios that lack references: put_page() was called on a pin */
 	uint64_t wrong;		/* releases of pins that were not there, by drivers we know */
 	uint64_t unclear;	/* the same; whose mistake they were cannot be told */
+	double squares;		/* of each folio's pins, their sum */
 	uint64_t due_ns;	/* the last grace time of pins that were left ends; 0: none runs */
 	/* kept between evaluations */
 	struct map64 waiting; /* owner -> pins left after its file ended */
@@ -133,6 +134,7 @@ struct ledger {
 	struct map64 delays;  /* site -> slowest release after the end seen, in ms */
 	struct map64 lacks;   /* folio -> references it lacked the last time */
 	uint64_t looked_ns;   /* when it was evaluated last */
+	uint32_t sample_rate; /* of the books, then */
 	size_t room_findings;
 	size_t room_holdings;
 	struct ledger_standing *standings; /* of the owners, by their places */

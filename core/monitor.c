@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +34,11 @@ struct accused {
 	enum blame_kind kind;
 	bool plain; /* of plain references */
 	enum evidence evidence;
-	uint64_t pins;	   /* as last reported */
+	uint64_t pins;	   /* as last reported, each for all that it stands for in a sample */
 	uint64_t now_pins; /* as last seen */
 	uint64_t now_bytes;
-	uint64_t wrong; /* releases, as last reported */
+	uint64_t now_all; /* pins, each for all that it stands for */
+	uint64_t wrong;	  /* releases, as last reported */
 	uint64_t now_wrong;
 	uint64_t prior_pins; /* of trackings that have ended */
 	uint64_t prior_bytes;
@@ -54,7 +56,10 @@ struct getters {
 	bool looked;
 	uint64_t unexplained; /* folios, at the last look */
 	uint64_t open;	      /* references of the tree that are not yet judged */
-	uint32_t calm;	      /* looks in a row without more */
+	uint32_t sample_rate;
+	uint64_t stats[PL_STATS]; /* losses of this tracking and those before */
+	uint64_t prior[PL_STATS]; /* of those before */
+	uint32_t calm;		  /* looks in a row without more */
 	char reason[160];
 };
 
@@ -88,6 +93,7 @@ struct monitor {
 	uint64_t unseen_before; /* at lower levels of this tracking */
 	struct balance balance;
 	uint64_t stats[PL_STATS];
+	uint64_t losses[PL_STATS]; /* with those of the references' books */
 	uint64_t missed_runs;
 	uint64_t told_loss;
 	bool tracked;
@@ -115,11 +121,11 @@ const char *level_name(enum level l)
 
 bool loss_any(const struct report_loss *loss)
 {
-	static const enum pl_stat lost[] = {PL_LOST_PAGES, PL_LOST_BUSY,    PL_LOST_STACK,
-					    PL_LOST_SITES, PL_LOST_OWNERS,  PL_LOST_FILES,
-					    PL_LOST_CALLS, PL_REL_UNTRACED, PL_SLOTS_FULL,
-					    PL_CONTENDED,  PL_TRUNC_STACK,  PL_LOST_TREE,
-					    PL_LOST_WRONGS};
+	static const enum pl_stat lost[] = {PL_LOST_PAGES,  PL_LOST_BUSY,    PL_LOST_STACK,
+					    PL_LOST_SITES,  PL_LOST_OWNERS,  PL_LOST_FILES,
+					    PL_LOST_CALLS,  PL_REL_UNTRACED, PL_SLOTS_FULL,
+					    PL_CONTENDED,   PL_TRUNC_STACK,  PL_LOST_TREE,
+					    PL_LOST_WRONGS, PL_UNCHOSEN};
 
 	for (size_t i = 0; i < sizeof(lost) / sizeof(*lost); i++)
 		if (loss->stats[lost[i]])
@@ -177,7 +183,7 @@ struct monitor *monitor_create(const struct monitor_config *config, const struct
 	prepare_ledger(&m->getters.ledger, config);
 	m->getters.wanted = config->references;
 	snprintf(m->getters.reason, sizeof(m->getters.reason), "asked for");
-	m->sample_rate = 1;
+	m->sample_rate = m->getters.sample_rate = 1;
 	if (config->track == TRACK_ALWAYS) {
 		m->wanted = config->lowest;
 		snprintf(m->reason, sizeof(m->reason), "asked for");
@@ -290,7 +296,7 @@ static void retire(struct monitor *m, bool plain)
 		a->prior_pins += a->now_pins;
 		a->prior_bytes += a->now_bytes;
 		a->prior_wrong += a->now_wrong;
-		a->pins = a->now_pins = a->now_bytes = 0;
+		a->pins = a->now_pins = a->now_all = a->now_bytes = 0;
 		a->wrong = a->now_wrong = 0;
 		a->forecast = (struct forecast){0};
 	}
@@ -336,6 +342,9 @@ void monitor_level_is(struct monitor *m, const struct sample *sample, enum level
 		m->unseen_before = 0;
 		m->books_ns = 0;
 		memset(m->stats, 0, sizeof(m->stats));
+		memcpy(m->losses, m->getters.stats, sizeof(m->losses));
+		m->told_loss = 0;
+		m->sample_rate = 1;
 		m->hunt.on = m->hunt.suspected_ns && m->config.track == TRACK_AUTO;
 		m->ledger.epoch_ns = 0;
 		m->ledger.strict = false;
@@ -403,7 +412,7 @@ static uint64_t pause_of(const struct monitor *m)
 
 	/* What is no longer pinned goes when the books are read: a full table cannot wait. */
 	if (pause < NS_PER_S || m->stats[PL_LOST_PAGES] || m->stats[PL_LOST_OWNERS] ||
-	    m->stats[PL_LOST_FILES])
+	    m->stats[PL_LOST_FILES] || m->sample_rate > 1)
 		return 0;
 	return pause < PAUSE_MAX_NS ? pause : PAUSE_MAX_NS;
 }
@@ -440,25 +449,48 @@ bool monitor_is_blind(const struct monitor *m)
 
 /* ---- verdicts ------------------------------------------------------------------------- */
 
+/* Pins that the records explain: each chosen folio stands for as many as the rate says. */
+static int64_t explained(const struct monitor *m)
+{
+	return (int64_t)((m->ledger.pins - m->ledger.base) * m->sample_rate);
+}
+
+/* By how much that may be off for chance alone: so much once in 15,000 times. */
+static uint64_t sampling_error(const struct monitor *m)
+{
+	double rate = m->sample_rate;
+
+	return (uint64_t)(4 * sqrt(rate * (rate - 1) * m->ledger.squares));
+}
+
 /* Pins the counters know since tracking began and no record explains. */
 static uint64_t unattributed(const struct monitor *m)
 {
 	int64_t rise = outstanding(&m->last) - outstanding(&m->tracking);
-	int64_t known = (int64_t)((m->ledger.pins - m->ledger.base) * m->sample_rate);
+	int64_t known = explained(m);
 
 	return rise > known ? (uint64_t)(rise - known) : 0;
+}
+
+/* One in so many folios was recorded of those that accuse it. */
+static uint32_t rate_of(const struct monitor *m, const struct accused *a)
+{
+	return a->plain ? m->getters.sample_rate : m->sample_rate;
 }
 
 /* What is known of this driver at the last look. */
 static void look_at(struct monitor *m, struct accused *a, uint64_t pins, uint64_t bytes,
 		    uint64_t wrong)
 {
-	if (pins > a->now_pins || wrong > a->now_wrong)
+	uint32_t rate = rate_of(m, a);
+
+	if (pins * rate > a->now_all || wrong > a->now_wrong)
 		a->grown_ns = m->last.now_ns;
 	a->now_pins = pins;
+	a->now_all = pins * rate;
 	a->now_bytes = bytes;
 	a->now_wrong = wrong;
-	forecast_look(&a->forecast, m->last.now_ns, bytes, m->last.memory_available);
+	forecast_look(&a->forecast, m->last.now_ns, bytes * rate, m->last.memory_available);
 }
 
 /* A driver that goes on releasing what is not there is not at rest for having lost nothing. */
@@ -472,7 +504,7 @@ static bool is_at_rest(const struct monitor *m, const struct accused *a)
 static void weigh(const struct monitor *m, const struct accused *a, struct report_verdict *r)
 {
 	struct forecast_outlook o = forecast_tell(&a->forecast);
-	struct severity_case c = {.bytes = a->now_bytes,
+	struct severity_case c = {.bytes = a->now_bytes * rate_of(m, a),
 				  .memory_total = m->last.memory_total,
 				  .left_s = o.exhaustion.low,
 				  .at_rest = is_at_rest(m, a)};
@@ -508,7 +540,7 @@ static struct accused *accused_of(struct monitor *m, const struct blame *driver,
 
 static void accuse(struct monitor *m, struct accused *a, const struct finding *f)
 {
-	struct report_loss loss = {.stats = m->stats,
+	struct report_loss loss = {.stats = m->losses,
 				   .missed_runs = m->missed_runs,
 				   .balance = &m->balance};
 	struct report_verdict r = {
@@ -526,7 +558,7 @@ static void accuse(struct monitor *m, struct accused *a, const struct finding *f
 	weigh(m, a, &r);
 	m->to->verdict(m->ctx, &r);
 	a->severity = r.severity;
-	a->pins = f->pins;
+	a->pins = f->pins * m->sample_rate;
 	a->wrong = finding_wrong(f);
 	if (f->evidence > a->evidence)
 		a->evidence = f->evidence;
@@ -573,16 +605,15 @@ static bool has_doubled(uint64_t now, uint64_t told)
 static bool is_news(const struct monitor *m, const struct accused *a, const struct finding *f,
 		    bool last)
 {
-	uint64_t wrong = finding_wrong(f);
+	uint64_t wrong = finding_wrong(f), all = f->pins * rate_of(m, a);
 	struct report_verdict now;
 
-	if (f->evidence > a->evidence || has_doubled(f->pins, a->pins) ||
-	    has_doubled(wrong, a->wrong))
+	if (f->evidence > a->evidence || has_doubled(all, a->pins) || has_doubled(wrong, a->wrong))
 		return true;
 	weigh(m, a, &now);
 	if (now.severity > a->severity)
 		return true;
-	return last && (f->pins != a->pins || wrong != a->wrong || now.severity != a->severity);
+	return last && (all != a->pins || wrong != a->wrong || now.severity != a->severity);
 }
 
 static const struct finding *finding_of(const struct ledger *l, const struct accused *a)
@@ -653,16 +684,22 @@ static void watch_hoards(struct monitor *m)
 
 /* ---- losses --------------------------------------------------------------------------- */
 
+static void add_losses(struct monitor *m)
+{
+	for (int i = 0; i < PL_STATS; i++)
+		m->losses[i] = m->stats[i] + (i < PL_LOST_PAGES ? 0 : m->getters.stats[i]);
+}
+
 static void tell_losses(struct monitor *m, bool last)
 {
 	struct report_loss r = {.now_ns = m->last.now_ns,
-				.stats = m->stats,
+				.stats = m->losses,
 				.missed_runs = m->missed_runs,
 				.balance = &m->balance};
 	uint64_t sum = m->missed_runs;
 
 	for (int i = PL_LOST_PAGES; i < PL_STATS; i++)
-		sum += m->stats[i];
+		sum += m->losses[i];
 	if (sum == m->told_loss && !(last && m->balance.unseen))
 		return;
 	/* Each order of magnitude is worth a line, not each pin. */
@@ -696,8 +733,8 @@ static void consider_deep(struct monitor *m)
 {
 	uint64_t unknown = unattributed(m);
 	int64_t unseen = m->balance.unseen;
-	bool unbalanced = unknown > SLACK_PINS || unseen > SLACK_PINS || m->ledger.ambiguous ||
-			  m->ledger.lacking;
+	bool unbalanced = unknown > SLACK_PINS + sampling_error(m) || unseen > SLACK_PINS ||
+			  m->ledger.ambiguous || m->ledger.lacking;
 
 	m->unbalanced = unbalanced ? m->unbalanced + 1 : 0;
 	if (m->level != LEVEL_LIGHT || m->unbalanced < UNBALANCED_STEPS || m->refused[LEVEL_DEEP])
@@ -809,7 +846,7 @@ static void settle_unseen(struct monitor *m)
 static void tell_books(const struct monitor *m)
 {
 	struct report_loss loss = {.now_ns = m->last.now_ns,
-				   .stats = m->stats,
+				   .stats = m->losses,
 				   .missed_runs = m->missed_runs,
 				   .balance = &m->balance};
 	struct report_books r = {.now_ns = m->last.now_ns,
@@ -822,8 +859,30 @@ static void tell_books(const struct monitor *m)
 		m->to->books(m->ctx, &r);
 }
 
+/*
+ * When more folios are chosen than before, of those that were not one knows nothing: their pins
+ * are as old as if tracking began now. And that fewer or more are recorded says of no process that
+ * it holds less or more.
+ */
+static void take_rate(struct monitor *m, uint32_t rate, int64_t explained_before)
+{
+	bool more = rate < m->sample_rate;
+	int64_t forgotten;
+
+	if (rate == m->sample_rate)
+		return;
+	hoard_reset(&m->hoard);
+	m->sample_rate = rate;
+	forgotten = explained_before - explained(m);
+	if (more && forgotten > 0) {
+		m->tracking.acquired += forgotten;
+		m->untracked_rise += forgotten;
+	}
+}
+
 static int track(struct monitor *m, const struct snapshot *books, const struct balance *balance)
 {
+	int64_t explained_before = explained(m);
 	int err;
 
 	if (!m->books_ns) /* it took its time to begin: what is new shows from now on */
@@ -837,8 +896,9 @@ static int track(struct monitor *m, const struct snapshot *books, const struct b
 	align(m, books);
 	m->balance = *balance;
 	settle_unseen(m);
-	m->sample_rate = books->sample_rate;
+	take_rate(m, books->sample_rate, explained_before);
 	memcpy(m->stats, books->stats, sizeof(m->stats));
+	add_losses(m);
 	m->missed_runs = books->missed_runs;
 	tell_limits(m, books);
 	tell_books(m);
@@ -923,6 +983,8 @@ void monitor_references_are(struct monitor *m, uint64_t now_ns, bool on)
 {
 	m->getters.on = on;
 	m->getters.open = 0;
+	m->getters.sample_rate = 1;
+	memcpy(m->getters.prior, m->getters.stats, sizeof(m->getters.prior));
 	map64_clear(&m->getters.before);
 	if (!on)
 		retire(m, true);
@@ -1024,14 +1086,14 @@ static void accuse_plain(struct monitor *m, struct accused *a, const struct find
 	struct report_verdict r = {.now_ns = m->last.now_ns,
 				   .finding = f,
 				   .level = LEVEL_LIGHT,
-				   .sample_rate = 1,
+				   .sample_rate = m->getters.sample_rate,
 				   .update = a->evidence && f->evidence <= a->evidence,
 				   .plain = true};
 
 	weigh(m, a, &r);
 	m->to->verdict(m->ctx, &r);
 	a->severity = r.severity;
-	a->pins = f->pins;
+	a->pins = f->pins * m->getters.sample_rate;
 	if (f->evidence > a->evidence)
 		a->evidence = f->evidence;
 }
@@ -1059,20 +1121,27 @@ static void judge_plain(struct monitor *m)
 
 int monitor_step_references(struct monitor *m, const struct snapshot *books)
 {
-	int err = keep_steady(&m->getters, books);
+	struct getters *g = &m->getters;
+	int err = keep_steady(g, books);
 
 	if (!err)
-		err = ledger_evaluate(&m->getters.ledger, books);
-	if (!err)
-		judge_plain(m);
-	return err;
+		err = ledger_evaluate(&g->ledger, books);
+	if (err)
+		return err;
+	g->sample_rate = books->sample_rate;
+	for (int i = PL_LOST_PAGES; i < PL_STATS; i++)
+		g->stats[i] = g->prior[i] + books->stats[i];
+	add_losses(m);
+	tell_losses(m, false);
+	judge_plain(m);
+	return 0;
 }
 
 void monitor_finish(struct monitor *m, uint64_t now_ns)
 {
 	struct report_leak leaks[DRIVERS_MAX];
 	struct report_loss loss = {.now_ns = now_ns,
-				   .stats = m->stats,
+				   .stats = m->losses,
 				   .missed_runs = m->missed_runs,
 				   .balance = &m->balance};
 	struct report_summary r = {

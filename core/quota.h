@@ -47,6 +47,13 @@ struct quota_order {
  */
 int quota_order(const char *text, uint64_t memory, uint32_t page, struct quota_order *out);
 
+/* A limit that lasts without pinleak. */
+struct quota_kept {
+	char driver[PL_MODNAME];
+	struct pl_quota quota; /* kept == 0: it was not kept to the end, and refuses nobody */
+	uint64_t now_ns;
+};
+
 /* Crossings that were told. {0} is ready to use. */
 struct quota_told {
 	struct {

@@ -17,10 +17,12 @@
 
 #include "barrier.skel.h"
 #include "btfq.h"
+#include "kept.h"
 #include "sysfs.h"
 
 struct barrier {
 	struct barrier_bpf *skel;
+	enum barrier_way way;
 };
 
 static const struct {
@@ -88,6 +90,10 @@ static int share_count(struct barrier *b, const struct tracker *t)
 		err = bpf_map__reuse_fd(b->skel->maps.crossings, of.crossings);
 	if (!err)
 		err = bpf_map__reuse_fd(b->skel->maps.visits, of.visits);
+	if (!err)
+		err = bpf_map__reuse_fd(b->skel->maps.pages, of.pages);
+	if (!err)
+		err = bpf_map__reuse_fd(b->skel->maps.shares, of.shares);
 	return err ? err : bpf_map__reuse_fd(b->skel->maps.habits, of.habits);
 }
 
@@ -184,12 +190,14 @@ static int load(struct barrier *b, enum barrier_way way, const struct tracker *t
 		return err;
 	b->skel->rodata->nr_cgroups = (uint32_t)exempt->nr_cgroups;
 	b->skel->rodata->writes_allowed = exempt->writes;
-	b->skel->rodata->own_pid = (uint32_t)getpid();
+	if (t)
+		b->skel->rodata->layout = tracker_plan(t)->layout;
 	err = share_count(b, t);
 	if (!err)
 		err = barrier_bpf__load(b->skel);
 	if (err)
 		return fail(why, err, "the kernel refuses the programs");
+	b->skel->bss->own_pid = (uint32_t)getpid();
 	err = put_exempt(b, exempt, why);
 	if (err)
 		return err;
@@ -207,7 +215,7 @@ int barrier_open(enum barrier_way way, const struct tracker *t, const struct bar
 
 	why[0] = '\0';
 	if (b)
-		b->skel = barrier_bpf__open();
+		*b = (struct barrier){.way = way, .skel = barrier_bpf__open()};
 	if (!b || !b->skel)
 		err = fail(why, b ? -errno : -ENOMEM, "the programs cannot be opened");
 	else
@@ -226,6 +234,26 @@ void barrier_close(struct barrier *b)
 		return;
 	barrier_bpf__destroy(b->skel);
 	free(b);
+}
+
+enum barrier_way barrier_way(const struct barrier *b)
+{
+	return b->way;
+}
+
+int barrier_keep(struct barrier *b, const char *dir)
+{
+	const struct bpf_object_skeleton *s = b->skel->skeleton;
+	int err = 0;
+
+	b->skel->bss->own_pid = 0;
+	for (int i = 0; i < s->prog_cnt && !err; i++) {
+		struct bpf_link *link = *s->progs[i].link;
+
+		if (link && link != b->skel->links.limiter_exits)
+			err = kept_link(dir, s->progs[i].name, link);
+	}
+	return err;
 }
 
 int barrier_try(enum barrier_way way, char why[BARRIER_WHY])

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
  * Refuses calls on a driver's device files while it holds as many pins as it may. The programs are
- * held by file descriptors and by nothing else: they go with the process, however it ends.
+ * held by file descriptors and, unless they are kept, by nothing else: they go with the process,
+ * however it ends.
  */
 #ifndef PINLEAK_KERNEL_BARRIER_H
 #define PINLEAK_KERNEL_BARRIER_H
@@ -48,6 +49,11 @@ struct barrier;
 int barrier_open(enum barrier_way way, const struct tracker *t, const struct barrier_exempt *exempt,
 		 struct barrier **out, char why[BARRIER_WHY]);
 void barrier_close(struct barrier *b);
+
+enum barrier_way barrier_way(const struct barrier *b);
+
+/* Pins the programs below a directory of kept.h: they do not end with us any more. -errno. */
+int barrier_keep(struct barrier *b, const char *dir);
 
 /* Does this machine refuse calls in that way? 0, or as barrier_open(). */
 int barrier_try(enum barrier_way way, char why[BARRIER_WHY]);

@@ -448,11 +448,16 @@ static int read_maps(struct books *b)
 /* What only the process knows whose programs they are. */
 static int read_programs(struct books *b)
 {
+	int err;
+
 	b->runs = programs_runs(b->programs);
 	b->s.missed_runs = b->runs.missed;
 	b->s.sample_rate = b->programs->skel->bss->sample_mask + 1;
 	b->s.movable_zone = (uint8_t)b->programs->skel->rodata->layout.movable_zone;
-	return programs_stats(b->programs, b->s.stats);
+	err = programs_stats(b->programs, b->s.stats);
+	if (!err)
+		programs_thin(b->programs, b->s.stats, b->s.now_ns);
+	return err;
 }
 
 static void find_own_maps(struct books *b)

@@ -14,7 +14,6 @@
 #include "../bpf/holders.h"
 #include "btfq.h"
 #include "holders.skel.h"
-#include "ksyms.h"
 #include "sysfs.h"
 
 #define READ_SIZE   65536
@@ -27,6 +26,11 @@ struct ops {
 	enum holder_reach module_reach;
 };
 
+struct ops_name {
+	uint64_t addr;
+	char name[64]; /* "" when no symbol begins there */
+};
+
 /* What is needed only while reading. */
 struct reading {
 	struct memory *memory;
@@ -36,8 +40,8 @@ struct reading {
 	uint32_t *places; /* of each of them */
 	size_t nr;
 	struct map64 by_file, by_ops;
-	struct ksym_name *names; /* of operations, each once; sorted by address after naming */
-	struct ops *ops;	 /* in the same order */
+	struct ops_name *names; /* of operations, each once */
+	struct ops *ops;	/* in the same order */
 	size_t nr_ops;
 };
 
@@ -136,16 +140,14 @@ static int name_ops(struct reading *r)
 	int err = 0;
 
 	for (size_t i = 0; i < r->nr && !err; i++) {
-		if (map64_get(&r->by_ops, r->files[i].ops, &at))
+		uint64_t ops = r->files[i].ops;
+
+		if (map64_get(&r->by_ops, ops, &at))
 			continue;
-		r->names[r->nr_ops].addr = r->files[i].ops;
-		err = map64_put(&r->by_ops, r->files[i].ops, (uint32_t)r->nr_ops++);
+		r->names[r->nr_ops].addr = ops;
+		memory_name(r->memory, ops, r->names[r->nr_ops].name, sizeof(r->names->name));
+		err = map64_put(&r->by_ops, ops, (uint32_t)r->nr_ops++);
 	}
-	if (!err)
-		err = ksyms_name(r->names, r->nr_ops);
-	map64_clear(&r->by_ops); /* the order is another one now */
-	for (size_t i = 0; i < r->nr_ops && !err; i++)
-		err = map64_put(&r->by_ops, r->names[i].addr, (uint32_t)i);
 	return err;
 }
 
@@ -236,17 +238,17 @@ static void judge_file(struct reading *r, const struct pl_open *o, uint32_t plac
  */
 static void read_inflight(struct holders *h, struct memory *m)
 {
-	struct ksym table = {.name = "uidhash_table"};
 	uint32_t inflight, node;
 	const struct btfq_field fields[] = {{"user_struct", "unix_inflight", &inflight},
 					    {"user_struct", "uidhash_node", &node}};
-	uint64_t buckets;
+	uint64_t table, buckets;
+	char name[64];
 
-	if (ksyms_find(&table, 1) || !table.addr || !btfq_fields(m->btf, fields, 2))
+	if (memory_symbol(m, "uidhash_table", &table) || !btfq_fields(m->btf, fields, 2))
 		return;
-	buckets = (table.end - table.addr) / sizeof(uint64_t);
+	buckets = memory_name(m, table, name, sizeof(name)) / sizeof(uint64_t);
 	for (uint64_t i = 0; i < buckets && i < UID_BUCKETS; i++) {
-		uint64_t at = memory_u64(m, table.addr + i * sizeof(uint64_t));
+		uint64_t at = memory_u64(m, table + i * sizeof(uint64_t));
 
 		for (int k = 0; at && k < UID_CHAIN; k++) {
 			h->inflight += memory_u64(m, at - node + inflight);
@@ -273,11 +275,9 @@ static int64_t tcp_sockets(void)
 
 static int64_t unix_sockets(struct memory *m)
 {
-	struct ksym nr = {.name = "unix_nr_socks"};
+	uint64_t nr;
 
-	if (ksyms_find(&nr, 1) || !nr.addr)
-		return -1;
-	return (int64_t)memory_u64(m, nr.addr);
+	return memory_symbol(m, "unix_nr_socks", &nr) ? -1 : (int64_t)memory_u64(m, nr);
 }
 
 /*

@@ -25,13 +25,10 @@ static FILE *open_symbols(void)
 /* ---- the kernel's own symbols ------------------------------------------------------------ */
 
 /*
- * Names that several parts ask for, one after the other: found in the first reading, and kept, as
- * the kernel's own symbols stay where they are.
+ * What each loading of the programs asks for: found in the first reading, and kept, as the kernel's
+ * own symbols stay where they are.
  */
-static struct ksym usual[] = {
-	{.name = "tcp_hashinfo"},  {.name = "udmabuf_ops"},  {.name = "uidhash_table"},
-	{.name = "unix_nr_socks"}, {.name = "vmemmap_base"}, {.name = "zero_pfn"},
-};
+static struct ksym usual[] = {{.name = "vmemmap_base"}, {.name = "zero_pfn"}};
 #define USUAL (sizeof(usual) / sizeof(*usual))
 static bool usual_known;
 
@@ -197,38 +194,7 @@ int ksyms_module(const char *module, const char *symbol, uint64_t *addr)
 	return 0;
 }
 
-/* ---- names of addresses ------------------------------------------------------------------ */
-
-static int by_address(const void *a, const void *b)
-{
-	const struct ksym_name *x = a, *y = b;
-
-	return x->addr < y->addr ? -1 : x->addr > y->addr;
-}
-
-int ksyms_name(struct ksym_name *syms, size_t nr)
-{
-	FILE *f = open_symbols();
-	struct ksym_name key, *found;
-	uint64_t seen = 0;
-	char line[512];
-
-	if (!f)
-		return -errno;
-	for (size_t i = 0; i < nr; i++)
-		syms[i].name[0] = '\0';
-	qsort(syms, nr, sizeof(*syms), by_address);
-	while (fgets(line, sizeof(line), f)) {
-		const char *name = read_symbol(line, &key.addr);
-
-		seen |= key.addr;
-		found = name ? bsearch(&key, syms, nr, sizeof(*syms), by_address) : NULL;
-		if (found && !found->name[0])
-			snprintf(found->name, sizeof(found->name), "%.63s", name);
-	}
-	fclose(f);
-	return seen ? 0 : -EPERM;
-}
+/* ---- are they shown? ------------------------------------------------------------------- */
 
 bool ksyms_shown(void)
 {

@@ -22,15 +22,6 @@ int ksyms_find(struct ksym *syms, size_t nr);
 /* The address of a symbol of a module. -ENOENT: it has none of that name; else as above. */
 int ksyms_module(const char *module, const char *symbol, uint64_t *addr);
 
-/* A symbol that begins at an address, of a module too. */
-struct ksym_name {
-	uint64_t addr;
-	char name[64]; /* "" when none does */
-};
-
-/* Names all the addresses in one reading, and sorts them. Errors as above. */
-int ksyms_name(struct ksym_name *syms, size_t nr);
-
 /*
  * The functions of a module, a sorted array for ksyms_has(); names are shown to everybody. -errno;
  * -ENOMEM. ksyms_functions_free() in any case; {0} is none.

@@ -62,9 +62,7 @@ static bool read_layout(const struct btf *btf, struct pl_scan_layout *l)
 
 /* ---- life ------------------------------------------------------------------------------- */
 
-/* The value of a variable of the kernel's, 0 when there is none; /proc/kallsyms takes far longer.
- */
-static int variable(struct memory *m, const char *name, uint64_t *out)
+int memory_symbol(struct memory *m, const char *name, uint64_t *addr)
 {
 	struct pl_find arg = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
@@ -73,8 +71,36 @@ static int variable(struct memory *m, const char *name, uint64_t *out)
 	memcpy(m->skel->bss->bytes, name, strnlen(name, PL_NAME - 1));
 	if (bpf_prog_test_run_opts(bpf_program__fd(m->skel->progs.find), &opts))
 		return -errno;
-	*out = arg.err ? 0 : memory_u64(m, arg.addr);
-	return arg.err == -ENOENT ? 0 : arg.err;
+	if (!arg.err)
+		*addr = arg.addr;
+	return arg.err;
+}
+
+uint64_t memory_name(struct memory *m, uint64_t addr, char *name, size_t size)
+{
+	struct pl_read arg = {.addr = addr};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
+	char *place = (char *)m->skel->bss->bytes, *plus;
+
+	name[0] = '\0';
+	if (bpf_prog_test_run_opts(bpf_program__fd(m->skel->progs.name), &opts) || arg.err)
+		return 0;
+	place[PL_PLACE - 1] = '\0';
+	plus = strstr(place, "+0x0/0x");
+	if (!plus)
+		return 0;
+	snprintf(name, size, "%.*s", (int)(plus - place), place);
+	return strtoull(plus + strlen("+0x0/"), NULL, 16);
+}
+
+/* The value of a variable of the kernel's, 0 when there is none. */
+static int variable(struct memory *m, const char *name, uint64_t *out)
+{
+	uint64_t addr;
+	int err = memory_symbol(m, name, &addr);
+
+	*out = err ? 0 : memory_u64(m, addr);
+	return err == -ENOENT ? 0 : err;
 }
 
 static int find_pages(struct memory *m)

@@ -42,6 +42,13 @@ uint32_t memory_u32(struct memory *m, uint64_t addr);
  */
 uint64_t memory_folio(struct memory *m, uint64_t page);
 
+/*
+ * The address of a symbol, also of a module's; and the symbol that begins at an address, with its
+ * size in bytes, 0 when none does. /proc/kallsyms takes far longer. -ENOENT: there is none; -errno.
+ */
+int memory_symbol(struct memory *m, const char *name, uint64_t *addr);
+uint64_t memory_name(struct memory *m, uint64_t addr, char *name, size_t size);
+
 /* A string of at most size - 1 bytes; "" when it cannot be read. */
 void memory_string(struct memory *m, uint64_t addr, char *out, size_t size);
 

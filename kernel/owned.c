@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "btfq.h"
-#include "ksyms.h"
 
 #define BUFFERS_MAX 16384   /* of a ring: IORING_MAX_REG_BUFFERS, 1 << 14 in every version */
 #define PAGES_MAX   4194304 /* of a buffer, 16 GiB */
@@ -36,8 +35,9 @@ static void read_ring_layout(struct owned_layout *l, const struct btf *btf)
 }
 
 /* Before 6.11 udmabuf took plain references. */
-static void read_udmabuf_layout(struct owned_layout *l, const struct btf *btf)
+static void read_udmabuf_layout(struct owned_layout *l, struct memory *m)
 {
+	const struct btf *btf = m->btf;
 	const struct btfq_field both[] = {{"dma_buf", "ops", &l->dma_ops},
 					  {"dma_buf", "priv", &l->dma_priv}};
 	const struct btfq_field now[] = {{"udmabuf", "pinned_folios", &l->pinned},
@@ -45,23 +45,25 @@ static void read_udmabuf_layout(struct owned_layout *l, const struct btf *btf)
 	const struct btfq_field before[] = {{"udmabuf", "unpin_list", &l->pinned_list},
 					    {"udmabuf_folio", "folio", &l->entry_folio},
 					    {"udmabuf_folio", "list", &l->entry_list}};
-	struct ksym ops = {.name = "udmabuf_ops"};
 	bool array = btfq_fields(btf, now, 2); /* 6.13 */
+	uint64_t ops;
 
 	l->has_pinned_list = !array && btfq_fields(btf, before, 3);
-	if ((array || l->has_pinned_list) && btfq_fields(btf, both, 2) && !ksyms_find(&ops, 1))
-		l->udmabuf_ops = ops.addr;
+	if ((array || l->has_pinned_list) && btfq_fields(btf, both, 2) &&
+	    !memory_symbol(m, "udmabuf_ops", &ops))
+		l->udmabuf_ops = ops;
 	l->has_udmabuf = l->udmabuf_ops != 0;
 }
 
-static void read_layout(struct owned_layout *l, const struct btf *btf)
+static void read_layout(struct owned_layout *l, struct memory *m)
 {
+	const struct btf *btf = m->btf;
 	const struct btfq_field xdp[] = {{"xdp_sock", "umem", &l->umem},
 					 {"xdp_umem", "pgs", &l->umem_pages},
 					 {"xdp_umem", "npgs", &l->umem_nr}};
 
 	read_ring_layout(l, btf);
-	read_udmabuf_layout(l, btf);
+	read_udmabuf_layout(l, m);
 	l->has_xdp = btfq_fields(btf, xdp, 3);
 }
 
@@ -244,7 +246,7 @@ int owned_read(struct memory *m, const struct holders *h, struct owned *out)
 	int err = 0;
 
 	*out = (struct owned){.memory = m};
-	read_layout(&out->at, m->btf);
+	read_layout(&out->at, m);
 	for (size_t i = 0; i < h->nr && !err; i++)
 		err = add_holder(out, &h->list[i], (uint32_t)i);
 	return err ? memory_fail(m, err, "no memory") : 0;

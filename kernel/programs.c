@@ -16,13 +16,18 @@
 #include <bpf/libbpf.h>
 
 #include "fire.h"
+#include "kept.h"
 #include "ksyms.h"
 #include "pinleak.skel.h"
 #include "sysfs.h"
 
-#define SPARE_PART   8 /* of the records may be such that have no pins any more */
+#define SPARE_PART   8	     /* of the records may be such that have no pins any more */
+#define SWEEP	     "sweep" /* the program, where it is pinned */
 #define KEEP_NS	     1000000000ULL
 #define KEEP_DEEP_NS 10000000000ULL
+#define RELAX_NS     600000000000ULL /* more folios are chosen again after so long without loss */
+#define RELAX_PART   8		     /* and when no larger part of the table is in use */
+#define THINNEST     (1 << 16)	     /* one folio in so many is chosen at least */
 
 int programs_fail(struct programs *ps, int err, const char *format, ...)
 {
@@ -54,10 +59,17 @@ static const int file_syscalls[] = {
 	SYS_recvfrom, SYS_bind,	      SYS_getsockopt, SYS_io_uring_register,
 };
 
+static void add_slot(struct programs *ps, int slot, const struct pl_hook *hook)
+{
+	ps->skel->rodata->hooks[slot] = *hook;
+	ps->skel->rodata->hooks[slot].scratch = (uint8_t)ps->nr_scratches++;
+}
+
 static void fill_rodata(struct programs *ps, const struct programs_room *room)
 {
 	struct pinleak_bpf__rodata *ro = ps->skel->rodata;
 
+	ps->nr_scratches = 0;
 	ro->layout = ps->plan->layout;
 	ro->follows = room->processes > 0;
 	ro->limits = room->quota;
@@ -68,9 +80,9 @@ static void fill_rodata(struct programs *ps, const struct programs_room *room)
 
 		if (e->slot < 0)
 			continue;
-		ro->hooks[e->slot] = e->hook;
+		add_slot(ps, e->slot, &e->hook);
 		if (e->role == PLAN_API && !e->probed)
-			ro->hooks[e->slot - PL_API_EXIT + PL_API_ENTER] = e->hook;
+			add_slot(ps, e->slot - PL_API_EXIT + PL_API_ENTER, &e->hook);
 		for (size_t k = 0; k < sizeof(exit_syscalls) / sizeof(*exit_syscalls); k++)
 			if (!strcmp(exit_syscalls[k].function, e->function))
 				ro->syscall_exit_seen[exit_syscalls[k].number] = 1;
@@ -235,6 +247,36 @@ static int map_quota(struct programs *ps)
 	return 0;
 }
 
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What hangs on the folios needs no more room than they have. */
+static void size_tables(struct programs *ps, const struct programs_room *room)
+{
+	struct bpf_map *const others[] = {
+		ps->skel->maps.freed,	   ps->skel->maps.wrongs,   ps->skel->maps.owners,
+		ps->skel->maps.sites,	   ps->skel->maps.files,    ps->skel->maps.file_ends,
+		ps->skel->maps.file_links, ps->skel->maps.closings, ps->skel->maps.births,
+		ps->skel->maps.calls,	   ps->skel->maps.failures,
+	};
+
+	bpf_map__set_max_entries(ps->skel->maps.pages, room->folios);
+	bpf_map__set_max_entries(ps->skel->maps.scratches, ps->nr_scratches);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		bpf_map__set_max_entries(others[i],
+					 lesser(bpf_map__max_entries(others[i]), room->folios));
+	if (room->processes)
+		bpf_map__set_max_entries(ps->skel->maps.tree,
+					 lesser(room->processes, room->folios));
+	if (room->quota) {
+		bpf_map__set_max_entries(ps->skel->maps.shares, room->folios);
+		bpf_map__set_max_entries(ps->skel->maps.visits, PL_VISITS);
+		bpf_map__set_max_entries(ps->skel->maps.habits, PL_KINDS);
+	}
+}
+
 int programs_load(struct programs *ps, const struct plan *plan, const struct programs_room *room)
 {
 	int err;
@@ -249,20 +291,15 @@ int programs_load(struct programs *ps, const struct plan *plan, const struct pro
 	if (err)
 		return err;
 	fill_rodata(ps, room);
-	bpf_map__set_max_entries(ps->skel->maps.pages, room->folios);
-	if (room->processes)
-		bpf_map__set_max_entries(ps->skel->maps.tree, room->processes);
-	if (room->quota) {
-		bpf_map__set_max_entries(ps->skel->maps.shares, room->folios);
-		bpf_map__set_max_entries(ps->skel->maps.visits, PL_VISITS);
-		bpf_map__set_max_entries(ps->skel->maps.habits, PL_KINDS);
-	}
+	size_tables(ps, room);
 	err = pinleak_bpf__load(ps->skel);
 	if (err)
 		return programs_fail(ps, err, "the kernel refuses the programs: %s",
 				     strerror(-err));
 	ps->skel->bss->foll_pin = plan->foll_pin;
 	ps->skel->bss->spare = room->folios / SPARE_PART;
+	ps->folios = room->folios;
+	ps->lost = ps->thinned_ns = 0;
 	find_zero_page(ps);
 	return room->quota ? map_quota(ps) : 0;
 }
@@ -349,6 +386,22 @@ void programs_go_deep(struct programs *ps, bool deep)
 	ps->skel->bss->deep = deep;
 }
 
+int programs_keep(struct programs *ps, const char *dir)
+{
+	char path[KEPT_PATH + 64];
+	int err = 0;
+
+	for (size_t i = 0; i < ps->nr_hooked && !err; i++)
+		if (ps->hooked[i].link)
+			err = kept_link(dir, bpf_program__name(ps->hooked[i].program),
+					ps->hooked[i].link);
+	snprintf(path, sizeof(path), "%s/" SWEEP, dir);
+	if (!err)
+		err = bpf_program__pin(ps->skel->progs.sweep, path);
+	ps->skel->bss->kept = !err;
+	return err;
+}
+
 bool programs_follow(const struct programs *ps, uint32_t tgid)
 {
 	uint64_t start_ns;
@@ -425,13 +478,51 @@ static uint64_t keep_ns(const struct programs *ps)
 		       : KEEP_NS;
 }
 
-int programs_sweep(struct programs *ps)
+static int sweep(int program, uint64_t keep_ns)
 {
-	struct pl_sweep arg = {.keep_ns = keep_ns(ps)};
+	struct pl_sweep arg = {.keep_ns = keep_ns};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(ps->skel->progs.sweep), &opts))
-		return programs_fail(ps, -errno, "the page structures cannot be read: %s",
-				     strerror(errno));
-	return 0;
+	return bpf_prog_test_run_opts(program, &opts) ? -errno : 0;
+}
+
+int programs_sweep(struct programs *ps)
+{
+	int err = sweep(bpf_program__fd(ps->skel->progs.sweep), keep_ns(ps));
+
+	return err ? programs_fail(ps, err, "the page structures cannot be read: %s",
+				   strerror(-err))
+		   : 0;
+}
+
+int programs_sweep_kept(const char *dir)
+{
+	char path[KEPT_PATH + 64];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/" SWEEP, dir);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	err = sweep(fd, KEEP_DEEP_NS);
+	close(fd);
+	return err;
+}
+
+void programs_thin(struct programs *ps, const uint64_t *stats, uint64_t now_ns)
+{
+	uint32_t mask = ps->skel->bss->sample_mask;
+	bool full = stats[PL_LOST_PAGES] > ps->lost;
+
+	ps->lost = stats[PL_LOST_PAGES];
+	if (ps->skel->rodata->limits)
+		return;
+	if (full && mask < THINNEST - 1)
+		ps->skel->bss->sample_mask = mask << 1 | 1;
+	else if (!full && mask && now_ns >= ps->thinned_ns + RELAX_NS &&
+		 ps->skel->bss->records.n <= ps->folios / RELAX_PART)
+		ps->skel->bss->sample_mask = mask >> 1;
+	else if (!full)
+		return;
+	ps->thinned_ns = now_ns;
 }

@@ -29,9 +29,13 @@ struct programs {
 		enum level level; /* attached from this level on */
 	} hooked[PROGRAMS_MAX];
 	size_t nr_hooked;
+	uint32_t nr_scratches; /* hooks that have work space of their own */
 	struct pl_quota
-		*quota;	 /* of the driver that has a limit, as the programs see it; or NULL */
-	char error[256]; /* what went wrong last, for people; "" */
+		*quota;	     /* of the driver that has a limit, as the programs see it; or NULL */
+	uint64_t lost;	     /* pins for which the table had no room, at the last look */
+	uint64_t thinned_ns; /* when the number of chosen folios was changed last */
+	uint32_t folios;     /* that the table has room for */
+	char error[256];     /* what went wrong last, for people; "" */
 };
 
 /* Keeps the text in error and returns err. */
@@ -91,5 +95,22 @@ uint64_t programs_bytes(const struct programs *ps);
  * for a while.
  */
 int programs_sweep(struct programs *ps);
+
+/*
+ * Pins what is attached below a directory of kept.h, and the sweep: it stays when we are gone.
+ * -errno.
+ */
+int programs_keep(struct programs *ps, const char *dir);
+
+/* The sweep of programs that were kept there. -errno. */
+int programs_sweep_kept(const char *dir);
+
+/*
+ * Half the folios are chosen from now on when the table had no room for all since the last time;
+ * twice as many when it has been empty enough for long. To be called after the tables were read:
+ * the next sweep takes away what is not chosen any more, and until then no program runs that still
+ * chose it. A limit counts all folios always.
+ */
+void programs_thin(struct programs *ps, const uint64_t *stats, uint64_t now_ns);
 
 #endif

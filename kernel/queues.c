@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include "btfq.h"
-#include "ksyms.h"
 
 #define PAGES_MAX   1048576  /* different ones that are kept */
 #define PACKETS_MAX 262144   /* looked at, of all sockets */
@@ -259,16 +258,15 @@ static void add_bucket(struct queues *q, uint64_t node)
 
 void queues_add_orphans(struct queues *q)
 {
-	struct ksym table = {.name = "tcp_hashinfo"};
-	uint64_t buckets, piece[512];
+	uint64_t table, buckets, piece[512];
 	uint32_t nr;
 
-	if (ksyms_find(&table, 1) || !table.addr) {
+	if (memory_symbol(q->memory, "tcp_hashinfo", &table)) {
 		q->cut = true;
 		return;
 	}
-	buckets = memory_u64(q->memory, table.addr + q->at.ehash);
-	nr = memory_u32(q->memory, table.addr + q->at.ehash_mask) + 1;
+	buckets = memory_u64(q->memory, table + q->at.ehash);
+	nr = memory_u32(q->memory, table + q->at.ehash_mask) + 1;
 	q->cut |= !buckets || nr > BUCKETS_MAX;
 	for (uint32_t at = 0; at < nr && !q->cut; at += 512) {
 		uint32_t n = nr - at < 512 ? nr - at : 512;

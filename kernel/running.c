@@ -115,7 +115,10 @@ static int read_constants(uint32_t rodata, uint32_t *pid)
 	return value[offsetof(__typeof__(*ro), plain)] ? -ENOENT : 0;
 }
 
-/* -ENOENT: nobody tracks with them, they are only there for when they are wanted. */
+/*
+ * -ENOENT: nobody tracks with them, they are only there for when they are wanted, or count for a
+ * limit that is kept.
+ */
 static int check_armed(uint32_t id)
 {
 	const struct pinleak_bpf__bss *bss = MAP_FAILED;
@@ -126,7 +129,7 @@ static int check_armed(uint32_t id)
 		return fd;
 	if (info.value_size >= sizeof(*bss)) {
 		bss = mmap(NULL, sizeof(*bss), PROT_READ, MAP_SHARED, fd, 0);
-		err = bss == MAP_FAILED ? -errno : bss->armed ? 0 : -ENOENT;
+		err = bss == MAP_FAILED ? -errno : bss->armed && !bss->kept ? 0 : -ENOENT;
 	}
 	close(fd);
 	if (bss != MAP_FAILED)

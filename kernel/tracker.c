@@ -15,11 +15,10 @@
 #include "fire.h"
 #include "pinleak.skel.h"
 #include "programs.h"
+#include "room.h"
 
-#define TABLE_MIN 65536
-#define TABLE_MAX 131072 /* 38 MiB of kernel memory */
-#define PROCESSES 65536	 /* of a tree that is followed: 5 MiB of kernel memory */
-#define SHOTS	  5	 /* tries of a calibration on a busy machine */
+#define PROCESSES 65536 /* of a tree that is followed: 5 MiB of kernel memory */
+#define SHOTS	  5	/* tries of a calibration on a busy machine */
 
 /* The counters, and what the hooks had seen just before they were read and just after. */
 struct base {
@@ -103,7 +102,14 @@ struct quota_maps tracker_quota_maps(const struct tracker *t)
 		.crossings = bpf_map__fd(t->programs.skel->maps.crossings),
 		.visits = bpf_map__fd(t->programs.skel->maps.visits),
 		.habits = bpf_map__fd(t->programs.skel->maps.habits),
+		.pages = bpf_map__fd(t->programs.skel->maps.pages),
+		.shares = bpf_map__fd(t->programs.skel->maps.shares),
 	};
+}
+
+int tracker_keep(struct tracker *t, const char *dir)
+{
+	return programs_keep(&t->programs, dir);
 }
 
 int tracker_peek(struct tracker *t, uint64_t addr, uint64_t *out)
@@ -120,11 +126,8 @@ int tracker_books(struct tracker *t, const struct snapshot **out)
 
 static uint32_t table_size(const struct tracker *t)
 {
-	uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES) / 8;
-
-	if (t->config.table_size)
-		return t->config.table_size;
-	return (uint32_t)(pages < TABLE_MIN ? TABLE_MIN : pages > TABLE_MAX ? TABLE_MAX : pages);
+	return t->config.table_size ? t->config.table_size
+				    : room_for_folios((uint64_t)sysconf(_SC_PHYS_PAGES));
 }
 
 static void switch_off(struct tracker *t)

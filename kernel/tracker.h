@@ -38,9 +38,12 @@ bool tracker_follows(const struct tracker *t, uint32_t tgid);
  */
 struct pl_quota *tracker_quota(const struct tracker *t);
 struct quota_maps {
-	int quotas, crossings, visits, habits;
+	int quotas, crossings, visits, habits, pages, shares;
 };
 struct quota_maps tracker_quota_maps(const struct tracker *t);
+
+/* Pins what is attached now below a directory of kept.h. -errno. */
+int tracker_keep(struct tracker *t, const char *dir);
 
 /* Eight bytes of kernel memory, above level counters. -errno: there are none. */
 int tracker_peek(struct tracker *t, uint64_t addr, uint64_t *out);

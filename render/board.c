@@ -218,7 +218,8 @@ static void on_state(void *ctx, const struct report_state *r)
 
 static void take_losses(struct board *b, const struct report_loss *l)
 {
-	static const enum pl_stat pins[] = {PL_LOST_PAGES, PL_LOST_BUSY, PL_SLOTS_FULL};
+	static const enum pl_stat pins[] = {PL_LOST_PAGES, PL_UNCHOSEN, PL_LOST_BUSY,
+					    PL_SLOTS_FULL};
 	static const enum pl_stat others[] = {
 		PL_LOST_STACK, PL_LOST_SITES,	PL_LOST_OWNERS, PL_LOST_FILES,	PL_LOST_CALLS,
 		PL_LOST_TREE,  PL_REL_UNTRACED, PL_CONTENDED,	PL_LOST_WRONGS, PL_TRUNC_STACK,

@@ -384,6 +384,7 @@ static json_t *balance_object(const struct balance *b)
 
 const struct json_loss json_losses[] = {
 	{"pins_table_full", PL_LOST_PAGES},
+	{"pins_not_chosen", PL_UNCHOSEN},
 	{"pins_map_busy", PL_LOST_BUSY},
 	{"pins_claims_full", PL_SLOTS_FULL},
 	{"stacks", PL_LOST_STACK},

@@ -148,6 +148,42 @@ static void text_end(const struct render *r, const struct quota_report_end *e)
 	fflush(r->to);
 }
 
+/* Is nobody refused, whatever the driver holds? NULL: somebody may be. */
+static const char *kept_void(const struct quota_kept *k)
+{
+	if (!k->quota.kept)
+		return "incomplete";
+	return k->quota.module ? NULL : "unloaded";
+}
+
+void quota_kept_text(const struct render *r, const struct quota_kept *k, const char *way,
+		     uint32_t page)
+{
+	const struct pl_quota *q = &k->quota;
+	const char *nothing = kept_void(k);
+	char pins[UNITS_ROOM], limit[UNITS_ROOM], bytes[UNITS_ROOM], since[32];
+
+	if (!q->kept) {
+		fprintf(r->to,
+			"%.40s: pinleak was ended before the limit was pinned; nobody is refused\n",
+			k->driver);
+	} else {
+		fprintf(r->to, "%.40s holds %s of %s pages (%s)\n", k->driver,
+			units_count(q->pins, pins), units_count(q->limit, limit),
+			units_bytes((double)q->limit * page, bytes));
+		render_time(r, q->began_ns, since);
+		fprintf(r->to, "  pinned   since %s, by %s; calls refused: %s\n", since, way,
+			units_count((int64_t)q->refused, pins));
+		if (q->uncounted)
+			fprintf(r->to, "  lost     %s pins on folios without a record\n",
+				units_count((int64_t)q->uncounted, pins));
+		if (nothing)
+			fprintf(r->to, "  void     it was unloaded, and nobody is refused\n");
+	}
+	if (nothing)
+		fprintf(r->to, "  pinleak limit %.40s --unpin removes it\n", k->driver);
+}
+
 const struct quota_reporter quota_text = {
 	.begin = text_begin,
 	.crossing = text_crossing,
@@ -249,3 +285,26 @@ const struct quota_reporter quota_json = {
 	.kind = kind_json,
 	.end = end_json,
 };
+
+void quota_kept_json(const struct render *r, const struct quota_kept *k, const char *way,
+		     uint32_t page)
+{
+	const struct pl_quota *q = &k->quota;
+	const char *nothing = kept_void(k);
+	json_t *o = json_event(r, "quota_kept", k->now_ns);
+	char since[32];
+
+	render_time(r, q->began_ns, since);
+	json_object_set_new(o, "driver", json_text_or_null(k->driver));
+	json_object_set_new(o, "state", json_string(nothing ? nothing : "enforced"));
+	json_object_set_new(o, "since", q->kept ? json_string(since) : json_null());
+	json_object_set_new(o, "way", q->kept ? json_string(way) : json_null());
+	json_object_set_new(o, "limit_pages", q->kept ? json_integer(q->limit) : json_null());
+	json_object_set_new(o, "limit_bytes",
+			    q->kept ? json_integer(q->limit * page) : json_null());
+	json_object_set_new(o, "pins", json_integer(q->pins));
+	json_object_set_new(o, "taken", json_integer((json_int_t)q->taken));
+	json_object_set_new(o, "refused", json_integer((json_int_t)q->refused));
+	json_object_set_new(o, "uncounted", json_integer((json_int_t)q->uncounted));
+	json_put(r, o);
+}

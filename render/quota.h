@@ -53,4 +53,10 @@ struct quota_reporter {
 };
 extern const struct quota_reporter quota_text, quota_json;
 
+/* A limit that is pinned, as it is now; way: how calls are refused. Pages have so many bytes. */
+void quota_kept_text(const struct render *r, const struct quota_kept *k, const char *way,
+		     uint32_t page);
+void quota_kept_json(const struct render *r, const struct quota_kept *k, const char *way,
+		     uint32_t page);
+
 #endif

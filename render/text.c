@@ -146,7 +146,7 @@ static void put_module(const struct render *r, const struct finding *f)
 
 static void put_proof(const struct render *r, const struct report_verdict *v)
 {
-	char folios[UNITS_ROOM], missed[UNITS_ROOM], rest[UNITS_ROOM];
+	char folios[UNITS_ROOM], missed[UNITS_ROOM], rest[UNITS_ROOM], every[32] = "every pin";
 
 	if (v->finding->folios)
 		fprintf(r->to,
@@ -154,9 +154,10 @@ static void put_proof(const struct render *r, const struct report_verdict *v)
 			units_count((int64_t)v->finding->folios, folios));
 	else
 		fprintf(r->to, "  proof    the count of each page, read when it was released\n");
-	fprintf(r->to, "           level %s, every %s; pins unseen %s, without an owner %s\n",
-		level_name(v->level), v->sample_rate > 1 ? "sampled folio" : "pin",
-		units_count((int64_t)v->missed, missed),
+	if (v->sample_rate > 1)
+		snprintf(every, sizeof(every), "one folio in %u", v->sample_rate);
+	fprintf(r->to, "           level %s, %s; pins unseen %s, without an owner %s\n",
+		level_name(v->level), every, units_count((int64_t)v->missed, missed),
 		units_count((int64_t)v->unattributed, rest));
 	if (v->before > 0)
 		fprintf(r->to,
@@ -381,6 +382,7 @@ static void put_losses(const struct render *r, const struct report_loss *l)
 		const char *what;
 	} rows[] = {
 		{PL_LOST_PAGES, "pins not recorded, the table is full (--table-size)"},
+		{PL_UNCHOSEN, "pins on folios that are not chosen, as the table was full"},
 		{PL_LOST_BUSY, "pins not recorded, the kernel's map was busy"},
 		{PL_SLOTS_FULL, "pins beyond the claims kept apart on one folio"},
 		{PL_LOST_STACK, "stacks that could not be walked"},

@@ -146,6 +146,20 @@ static void add_row(struct facts_driver *d, const struct roster_row *row)
 	d->bytes += row->bytes;
 }
 
+/* They are told since tracking began; when it begins anew they are smaller. */
+static void add_lost(uint64_t *sum, uint64_t *told, uint64_t now)
+{
+	*sum += now < *told ? now : now - *told;
+	*told = now;
+}
+
+static void add_losses(struct state *s, const struct report_loss *l)
+{
+	for (size_t i = 0; i < PL_STATS; i++)
+		add_lost(&s->facts.lost[i], &s->told_lost[i], l->stats[i]);
+	add_lost(&s->facts.runs_missed, &s->told_missed, l->missed_runs);
+}
+
 static void on_books(void *ctx, const struct report_books *b)
 {
 	struct state *s = ctx;
@@ -158,6 +172,7 @@ static void on_books(void *ctx, const struct report_books *b)
 
 		add_row(&s->facts.drivers[driver_at(s, row->site->blame.driver)], row);
 	}
+	add_losses(s, b->loss); /* an event is told of each order of magnitude only */
 	if (s->taken) {
 		text_drop(s->drivers);
 		s->drivers = text_hold(s->taken);
@@ -326,22 +341,13 @@ static void on_state(void *ctx, const struct report_state *r)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* They are told since tracking began; when it begins anew they are smaller. */
-static void add_lost(uint64_t *sum, uint64_t *told, uint64_t now)
-{
-	*sum += now < *told ? now : now - *told;
-	*told = now;
-}
-
 static void on_loss(void *ctx, const struct report_loss *r)
 {
 	struct state *s = ctx;
 
 	json_feed.loss(&s->render, r);
 	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < PL_STATS; i++)
-		add_lost(&s->facts.lost[i], &s->told_lost[i], r->stats[i]);
-	add_lost(&s->facts.runs_missed, &s->told_missed, r->missed_runs);
+	add_losses(s, r);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -20,6 +20,7 @@ struct machine_plan {
 	uint32_t cpus;
 	double lost;	  /* of the acquisitions, at level light: counted, and no hook saw them */
 	double available; /* of the memory, on average, without the leak */
+	uint32_t sample_rate; /* a power of two: one in so many folios is recorded; 0: each is */
 	uint32_t nr_sites;
 	struct habit habit[MACHINE_SITES];
 	struct leak leak; /* of the first site */

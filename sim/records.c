@@ -13,6 +13,11 @@
 #define SERIAL_GROWN  2
 #define SERIAL_STRAY  3
 
+static uint32_t sample_rate(const struct machine *m)
+{
+	return m->plan.sample_rate ? m->plan.sample_rate : 1;
+}
+
 /* ---- life ----------------------------------------------------------------------------- */
 
 static int list_modules(struct machine *m)
@@ -36,7 +41,7 @@ int records_init(struct machine *m)
 	r->snapshot = (struct snapshot){.sites = r->sites,
 					.nr_sites = m->plan.nr_sites,
 					.modules = &r->modules,
-					.sample_rate = 1,
+					.sample_rate = sample_rate(m),
 					.base_page = MACHINE_PAGE};
 	for (uint32_t i = 0; i < m->plan.nr_sites; i++)
 		if (map64_put(&r->snapshot.site_at, m->site[i].path.key, i))
@@ -174,7 +179,7 @@ static void fill_slot(const struct batch *b, uint32_t pins, struct pl_slot *slot
 	slot->refs_bad = apart ? pins : 0;
 }
 
-static int add_folio(struct machine *m, const struct batch *b, uint32_t order)
+static int add_folio(struct machine *m, const struct batch *b, uint64_t folio, uint32_t order)
 {
 	struct snap_page *page = next_page(m);
 	uint32_t pins = UINT32_C(1) << order;
@@ -183,7 +188,7 @@ static int add_folio(struct machine *m, const struct batch *b, uint32_t order)
 	if (!page)
 		return -ENOMEM;
 	p = &page->page;
-	p->folio = page->folio = (b->owner & ~0xffffffffULL) + (b->serial << 8) + order;
+	p->folio = page->folio = folio;
 	p->first_ns = p->last_ns = b->first_ns;
 	p->pins = pins;
 	p->nr_slots = b->before ? 2 : 1;
@@ -199,13 +204,34 @@ static int add_folio(struct machine *m, const struct batch *b, uint32_t order)
 	return 0;
 }
 
-/* The pins as folios of powers of two. */
-static int add_folios(struct machine *m, const struct batch *b)
+/* Of so many pages, each a folio, those that are chosen by a hash of what they are. */
+static int add_chosen(struct machine *m, const struct batch *b)
 {
+	uint64_t seed = (b->owner & ~0xffffffffULL) + (b->serial << 24);
 	int err = 0;
 
-	for (uint32_t left = (uint32_t)b->pins; left && !err; left &= left - 1)
-		err = add_folio(m, b, (uint32_t)__builtin_ctz(left));
+	for (uint64_t i = 0; i < b->pins && !err; i++) {
+		uint64_t folio = (seed + i) * 0x9E3779B97F4A7C15;
+
+		if (!(folio >> 40 & (sample_rate(m) - 1)))
+			err = add_folio(m, b, folio, 0);
+	}
+	return err;
+}
+
+/* The pins as folios of powers of two, as far as each is recorded. */
+static int add_folios(struct machine *m, const struct batch *b)
+{
+	uint64_t folio = (b->owner & ~0xffffffffULL) + (b->serial << 8);
+	int err = 0;
+
+	if (sample_rate(m) > 1)
+		return add_chosen(m, b);
+	for (uint32_t left = (uint32_t)b->pins; left && !err; left &= left - 1) {
+		uint32_t order = (uint32_t)__builtin_ctz(left);
+
+		err = add_folio(m, b, folio + order, order);
+	}
 	return err;
 }
 

@@ -384,6 +384,23 @@ interrupt() {
 	[[ $stderr == *"too often"* ]]
 }
 
+@test "limit pins what is enforced, without an end, and shows and removes what is pinned" {
+	refused limit loop --pages 5 --pin
+	refused limit loop --pages 5 --enforce --pin --for 1h
+	refused limit loop --pages 5 --enforce --pin --interval 1s
+	refused limit loop --pages 5 --enforce --pin --exempt-pid 1
+	refused limit --list loop
+	refused limit --list --pages 5
+	refused limit --unpin
+	refused limit loop --unpin --pages 5
+	refused limit loop --unpin --list
+	refused limit loop --unpin --json
+	for name in ../fs . a/b "$(printf 'x%.0s' {1..60})"; do
+		run --separate-stderr -2 "$pinleak" limit "$name" --unpin
+		[[ $stderr == *"error 2 ERROR_FILE_NOT_FOUND"* ]]
+	done
+}
+
 @test "limit of a driver or a control group that is not there: error 2, which names it" {
 	local name
 	for name in no_such_driver .. . ../fs '' "$(printf 'x%.0s' {1..300})"; do
@@ -395,25 +412,34 @@ interrupt() {
 	[[ $stderr == *"/no/such/group"*"error 2 ERROR_FILE_NOT_FOUND"* ]]
 }
 
-@test "a watch takes one limit, of a driver and pages, and none without hooks" {
-	local wrong
+@test "a watch takes limits of drivers and pages, one for each driver, and none without hooks" {
+	local wrong conf=$BATS_TEST_TMPDIR/conf many=()
 	for wrong in '' loop loop: :5 loop:0 loop:-1 loop:many loop:5: loop:5:audit loop:5:enforce: loop:101% \
 		loop:999P loop:4095K5 ../fs:5 .:5 "$(printf 'x%.0s' {1..60}):5"; do
 		refused watch --for 1ms --limit "$wrong"
 	done
 	refused watch --for 1ms --limit loop:5 --limit loop:5
+	refused watch --for 1ms --limit a-b:5 --limit vivid:5 --limit a_b:6
 	refused watch --for 1ms --limit loop:5 --track never
-	printf '[watch]\nlimit = vivid:64MiB:enforce\n' >"$BATS_TEST_TMPDIR/conf"
-	"$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
-	"$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf" --limit loop:5
-	refused watch --check-config --config "$BATS_TEST_TMPDIR/conf" --limit loop:5 --limit vivid:6
-	refused watch --check-config --config "$BATS_TEST_TMPDIR/conf" --track never
-	printf 'limit = vivid:1\n' >>"$BATS_TEST_TMPDIR/conf"
-	run --separate-stderr -2 "$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
-	[[ $stderr == *"conf:3: limit is given twice"* ]]
-	printf '[watch]\nlimit = vivid\n' >"$BATS_TEST_TMPDIR/conf"
-	run --separate-stderr -2 "$pinleak" watch --check-config --config "$BATS_TEST_TMPDIR/conf"
+	for wrong in {1..8}; do many+=(--limit "d$wrong:5"); done
+	"$pinleak" watch --check-config --config /dev/null "${many[@]}"
+	refused watch --check-config --config /dev/null "${many[@]}" --limit another:5
+	[[ $stderr == *"no more than 8 drivers"* ]]
+	printf '[watch]\nlimit = vivid:64MiB:enforce\n' >"$conf"
+	"$pinleak" watch --check-config --config "$conf"
+	"$pinleak" watch --check-config --config "$conf" --limit loop:5 --limit vivid:6
+	refused watch --check-config --config "$conf" --track never
+	printf 'limit = loop:1\n' >>"$conf"
+	run "$pinleak" watch --check-config --config "$conf"
+	[[ $status -eq 0 && $output == *"2 settings, nothing wrong"* ]]
+	printf 'limit = vivid:1\n' >>"$conf"
+	run --separate-stderr -2 "$pinleak" watch --check-config --config "$conf"
+	[[ $stderr == *"conf:4: --limit: vivid has a limit already"* ]]
+	printf '[watch]\nlimit = vivid\n' >"$conf"
+	run --separate-stderr -2 "$pinleak" watch --check-config --config "$conf"
 	[[ $stderr == *"conf:2: limit = vivid: expected DRIVER:PAGES"* ]]
+	printf '[watch]\nlisten = 127.0.0.1:0\nallow-host = a\nallow-host = b\n' >"$conf"
+	"$pinleak" watch --check-config --config "$conf"
 }
 
 # ---- doctor ---------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 """
 Grafana's dashboard, prometheus/grafana/pinleak.json. Speaks TAP.
 
-Grafana publishes no JSON Schema of its dashboards for programs that are not its own, so the rules that
-are checked are written down here. They are those of the documentation of the JSON model
+Grafana publishes the model of its dashboards as types of TypeScript, @grafana/schema: the dashboard is
+compiled as one of them (grafana/model.ts). They leave open what sources of data add, and say nothing of
+what parts have to do with each other, so that further rules are written down here. They are those of the
+documentation of the JSON model
 (https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/):
 
   - fields, their types and their words, of the dashboard, its time, variables, annotations, panels and
@@ -31,6 +33,7 @@ from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).resolve().parent.parent
 DASHBOARD = ROOT / "prometheus/grafana/pinleak.json"
+TYPES = ROOT / "build/grafana"
 COLUMNS = 24
 OWN = {"__rate_interval", "__interval", "__range", "__from", "__to"}  # variables of Grafana
 ADDED = {"job", "instance"}  # labels, by Prometheus
@@ -193,6 +196,60 @@ def test_expressions_are_promql():
         f.flush()
         r = subprocess.run(["promtool", "check", "rules", f.name], capture_output=True, text=True, check=False)
     assert r.returncode == 0, r.stdout + r.stderr
+    return None
+
+
+def modules():
+    """Where Grafana's types and the compiler are installed, in the versions of grafana/package-lock.json."""
+    TYPES.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", "model.ts"):
+        shutil.copy(ROOT / "tests/grafana" / name, TYPES)
+    stamp, lock = TYPES / "installed", (TYPES / "package-lock.json").read_text()
+    if not stamp.exists() or stamp.read_text() != lock:
+        r = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=TYPES, capture_output=True,
+                           text=True, check=False)
+        assert r.returncode == 0, r.stdout + r.stderr
+        stamp.write_text(lock)
+    return TYPES / "node_modules"
+
+
+def with_one(path, value):
+    """The dashboard with something else at a path."""
+    o = dashboard()
+    *way, last = path
+    at = o
+    for key in way:
+        at = at[key]
+    at[last] = value
+    return o
+
+
+# What Grafana's types must refuse, or they would not be held to.
+WRONG = [
+    (["schemaVersion"], "38"),
+    (["colour"], "red"),
+    (["time"], {"from": "now-6h"}),
+    (["panels", 0, "gridPos", "w"], None),
+    (["panels", 0, "options", "textMode"], "loud"),
+    (["panels", 0, "fieldConfig", "defaults", "unti"], "bytes"),
+    (["panels", 0, "type"], "stats"),
+    (["templating", "list", 0, "type"], "source"),
+    (["templating", "list", 1, "refresh"], 9),
+    (["annotations", "list", 0, "enable"], "yes"),
+]
+
+
+def test_it_is_a_dashboard_by_the_types_of_grafana():
+    if not shutil.which("npm"):
+        return "no npm here"
+    tsc = modules() / "typescript/bin/tsc"
+    lines = ['import type { Ours } from "./model";', f"export const ours: Ours = {json.dumps(dashboard())};"]
+    for number, (path, value) in enumerate(WRONG):
+        lines += ["// @ts-expect-error", f"export const wrong{number}: Ours = {json.dumps(with_one(path, value))};"]
+    (TYPES / "ours.ts").write_text("\n".join(lines) + "\n")
+    r = subprocess.run(["node", tsc, "--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "ours.ts"],
+                       cwd=TYPES, capture_output=True, text=True, check=False)
+    assert r.returncode == 0, r.stdout[:4000] + r.stderr
     return None
 
 

@@ -5,163 +5,34 @@ The page, in headless Chromium, over a session that plays by itself (tests/feed.
 what comes by itself, what the keyboard can do. Screenshots go to build/page/. Speaks TAP.
 Arguments: names of tests, or patterns of them; or --picture FILE, which makes the picture of the README.
 """
-import base64
 import contextlib
 import json
-import os
 import re
-import select
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import tap
+from browser import LIMIT, PICTURES, POINTS, assert_fits, choose, focused, shown, tab_to, until_live
 
 ROOT = Path(__file__).resolve().parent.parent
 FEED = ROOT / "build/tests/feed"
-PICTURES = ROOT / "build/page"
-LIMIT = 60  # seconds that nothing takes which does not hang
 HOSTILE = '<img src=x onerror=alert(1)>"\'&'
-
-
-class Browser:
-    """Chromium, driven through a pair of pipes by its DevTools protocol."""
-
-    def __init__(self):
-        self.home = tempfile.mkdtemp(prefix="pinleak-page-")
-        out, self.commands = os.pipe()
-        self.answers, into = os.pipe()
-
-        def set_pipes():
-            a, b = os.dup(out), os.dup(into)  # neither may be in the other's place
-            os.dup2(a, 3)
-            os.dup2(b, 4)
-
-        self.process = subprocess.Popen(
-            ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--hide-scrollbars", "--disable-lcd-text", "--force-color-profile=srgb", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             "--remote-debugging-pipe", f"--user-data-dir={self.home}", "about:blank"],
-            preexec_fn=set_pipes, pass_fds=(3, 4, out, into), stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        os.close(out)
-        os.close(into)
-        self.rest, self.number, self.events, self.session = b"", 0, [], None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.call(f"{domain}.enable")
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        os.close(self.commands)
-        os.close(self.answers)
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def message(self, seconds):
-        end = time.monotonic() + seconds
-        while b"\0" not in self.rest:
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([self.answers], [], [], left)[0]:
-                return None
-            chunk = os.read(self.answers, 1 << 20)
-            assert chunk, "chromium has ended"
-            self.rest += chunk
-        one, self.rest = self.rest.split(b"\0", 1)
-        return json.loads(one)
-
-    def call(self, method, **params):
-        self.number += 1
-        o = {"id": self.number, "method": method, "params": params}
-        if self.session:
-            o["sessionId"] = self.session
-        os.write(self.commands, json.dumps(o).encode() + b"\0")
-        while (got := self.message(LIMIT)) is not None:
-            if got.get("id") == self.number:
-                assert "error" not in got, (method, got)
-                return got["result"]
-            self.events.append(got)
-        raise AssertionError(f"no answer to {method}")
-
-    def evaluate(self, script):
-        r = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in r, r["exceptionDetails"]
-        return r["result"].get("value")
-
-    def until(self, script, seconds=LIMIT):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if value := self.evaluate(script):
-                return value
-            time.sleep(0.1)
-        raise AssertionError(f"not within {seconds} s: {script}; page: {self.evaluate('document.body.innerText')[:800]}")
-
-    def size(self, width, height, dark=False):
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
-                  mobile=width < 500)
-        self.call("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
-        self.call("Emulation.setLocaleOverride", locale="en-GB")
-        self.call("Emulation.setTimezoneOverride", timezoneId="UTC")
-
-    def open(self, url):
-        self.call("Page.navigate", url=url)
-        self.until("document.readyState === 'complete'")
-
-    def key(self, key, code=None, number=0, text=None):
-        for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=code or key, windowsVirtualKeyCode=number,
-                      **({"text": text} if text and kind == "keyDown" else {}))
-
-    def drag(self, x, y, to):
-        for kind, at, buttons in (("mousePressed", x, 1), ("mouseMoved", (x + to) / 2, 1), ("mouseMoved", to, 1),
-                                  ("mouseReleased", to, 0)):
-            self.call("Input.dispatchMouseEvent", type=kind, x=at, y=y, button="left", buttons=buttons, clickCount=1)
-
-    def save(self, path, **how):
-        r = self.call("Page.captureScreenshot", **how)
-        path.write_bytes(base64.b64decode(r["data"]))
-
-    def picture(self, name):
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        self.save(PICTURES / f"{name}.png", captureBeyondViewport=True)
-
-    def complaints(self):
-        """Errors on the console, and what the page's policy has refused."""
-        return [e["params"] for e in self.events
-                if e["method"] == "Runtime.exceptionThrown" or
-                e["method"] == "Runtime.consoleAPICalled" and e["params"]["type"] in ("error", "warning", "assert") or
-                e["method"] == "Log.entryAdded" and e["params"]["entry"]["level"] in ("error", "warning")]
-
-    def requested(self):
-        return {e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"}
 
 
 @contextlib.contextmanager
 def page(interval_ms=300, looks=40, name="leaky", width=1200, height=900, dark=False):
-    """A browser with the page of a server that plays; nothing may complain in the end."""
+    """A browser with the page of a server that plays."""
     feed = subprocess.Popen([FEED, str(interval_ms), str(looks), name], stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, text=True)
-    browser = Browser()
     try:
-        url = feed.stdout.readline().strip()
-        browser.size(width, height, dark)
-        browser.open(url)
-        browser.until("document.getElementById('live').textContent === 'live'")
-        yield browser
-        assert not browser.complaints(), browser.complaints()
-        foreign = {u for u in browser.requested() if not u.startswith((url, "data:", "about:"))}
-        assert not foreign, foreign
+        with shown(feed.stdout.readline().strip(), width, height, dark) as browser:
+            until_live(browser)
+            yield browser
     finally:
-        browser.close()
         feed.stdin.close()
         feed.wait(LIMIT)
-
-
-POINTS = "document.querySelector('#chart .pins').getAttribute('d').split('L').length"
 
 
 def test_the_chart_is_drawn_and_goes_on_by_itself():
@@ -184,14 +55,6 @@ def test_a_verdict_appears_without_a_reload():
         assert "leaky leaks locked pages" in b.evaluate("document.getElementById('alarm').innerText")
         b.until("document.querySelectorAll('#chart .mark').length >= 1")
         assert b.evaluate("window.stays")
-
-
-def choose(b, words="leaky"):
-    """Opens the incident with these words in its row."""
-    row = f"[...document.querySelectorAll('#incidents button')].find(x => x.innerText.includes('{words}'))"
-    b.until(row + " !== undefined")
-    b.evaluate(row + ".click()")
-    b.until("document.querySelectorAll('#flame svg rect').length >= 2")
 
 
 def test_an_incident_opens_with_proof_stack_and_flame_graph():
@@ -223,6 +86,29 @@ def test_an_incident_shows_what_inspect_found_of_the_driver():
         assert not b.evaluate("document.querySelectorAll('#inspect-parts details, #inspect-facts div').length")
 
 
+def test_the_incident_that_was_asked_for_last_is_shown_whichever_answer_comes_first():
+    with page() as b:
+        b.until("state.incidents.size >= 2")
+        b.evaluate("""(() => {
+            const real = window.fetch;
+            let first = true;
+            window.fetch = async (path, how) => {
+                const answer = await real(path, how);
+                if (first && /incidents\\/\\d+$/.test(path)) {
+                    first = false;
+                    await new Promise((resolve) => setTimeout(resolve, 1000));
+                }
+                return answer;
+            };
+        })()""")
+        names = b.evaluate("""(async () => {
+            const [one, other] = state.incidents.values();
+            await Promise.all([choose(one.id, false), choose(other.id, false)]);
+            return [named(one.driver), named(other.driver), document.getElementById("incident-title").textContent];
+        })()""")
+        assert names[0] != names[1] and names[1] in names[2], names
+
+
 def test_hostile_names_are_text():
     with page(name=HOSTILE) as b:
         choose(b, "onerror")
@@ -231,36 +117,23 @@ def test_hostile_names_are_text():
         assert b.evaluate("document.querySelectorAll('img').length") == 0
 
 
-def focused(b):
-    return b.evaluate("document.activeElement.id || document.activeElement.innerText")
-
-
 def test_all_of_it_can_be_used_by_keyboard():
     with page() as b:
         b.until("document.querySelectorAll('#incidents button').length >= 2")
-        way = []
-        for _ in range(14):
-            b.key("Tab", number=9)
-            way.append(focused(b))
-            if "leaky" in way[-1]:
-                break
-            if way[-1] == "chart":
-                for key, number, wanted in (("+", 187, "<"), ("-", 189, ">"), ("ArrowLeft", 37, "")):
-                    before = b.evaluate("state.view.span")
-                    b.key(key, number=number, text=key if len(key) == 1 else None)
-                    time.sleep(0.3)
-                    after = b.evaluate("state.view.span")
-                    assert (after < before) == (wanted == "<") and (after > before) == (wanted == ">"), (key, before, after)
-                assert not b.evaluate("state.view.follows")
-                b.key("Home", number=36)
-                b.until("state.view.follows")
-        assert "5 min" in way and "chart" in way and "leaky" in way[-1], way
+        assert "5 min" in tab_to(b, "chart")
+        for key, number, wanted in (("+", 187, "<"), ("-", 189, ">"), ("ArrowLeft", 37, "")):
+            before = b.evaluate("state.view.span")
+            b.key(key, number=number, text=key if len(key) == 1 else None)
+            time.sleep(0.3)
+            after = b.evaluate("state.view.span")
+            assert (after < before) == (wanted == "<") and (after > before) == (wanted == ">"), (key, before, after)
+        assert not b.evaluate("state.view.follows")
+        b.key("Home", number=36)
+        b.until("state.view.follows")
+        tab_to(b, "leaky")
         b.key("Enter", number=13, text="\r")
         b.until("!document.getElementById('incident').hidden && document.activeElement.id === 'incident'")
-        for _ in range(14):
-            b.key("Tab", number=9)
-            if focused(b).startswith("Other parameters"):
-                break
+        tab_to(b, "Other parameters")
         opened = "document.activeElement.parentElement.open"
         assert not b.evaluate(opened), focused(b)
         b.key("Enter", number=13, text="\r")
@@ -283,10 +156,7 @@ def test_it_fits_360_pixels_and_the_dark():
     for width, dark, name in ((360, False, "narrow"), (360, True, "narrow-dark"), (1200, True, "dark")):
         with page(width=width, height=780, dark=dark) as b:
             choose(b)
-            b.evaluate("document.querySelectorAll('details').forEach(x => { x.open = true; })")
-            assert b.evaluate("document.documentElement.scrollWidth") <= width, b.evaluate(
-                "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth)"
-                ".map(e => e.tagName + '#' + e.id).join()")
+            assert_fits(b, width)
             paper = b.evaluate("getComputedStyle(document.body).backgroundColor")
             assert (max(map(int, re.findall(r"\d+", paper)[:3])) < 60) == dark, paper
             b.picture(name)

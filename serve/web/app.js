@@ -63,12 +63,27 @@ function describe(list, rows) {
 
 // ---- reading ---------------------------------------------------------------------------------
 
+let tokenGiven = () => {}; // tells who waits for one
+
+function askToken() {
+	const form = $("token-form");
+	if (!form.hidden) return;
+	form.hidden = false;
+	$("token").focus();
+}
+
+$("token-form").onsubmit = (e) => {
+	e.preventDefault();
+	state.token = $("token").value.trim();
+	tokenGiven();
+};
+
 async function read(path, headers = {}) {
 	if (state.token) headers.Authorization = `Bearer ${state.token}`;
 	const r = await fetch(path, { headers, cache: "no-store" });
 	if (r.status === 401) {
-		$("token-form").hidden = false;
-		throw new Error("a token is needed");
+		askToken();
+		throw new Error(state.token ? "this token is not the server's" : "a token is needed");
 	}
 	if (!r.ok) throw new Error(`${path}: status ${r.status}`);
 	$("token-form").hidden = true;
@@ -390,9 +405,8 @@ async function drawFlame(id) {
 	$("flame").replaceChildren(document.importNode(root, true));
 }
 
-async function choose(id, move) {
+async function openIncident(id, move) {
 	const o = await get(`/api/v1/incidents/${id}`), v = o.verdict;
-	state.chosen = id;
 	$("incident-title").textContent = `${v.driver.kind} ${v.driver.name}${v.driver.guess ? " (a guess by its symbols)" : ""}`;
 	describe($("incident-facts"), verdictRows(v));
 	$("stacks").replaceChildren(...v.sites.map((s) =>
@@ -405,6 +419,15 @@ async function choose(id, move) {
 		$("incident").scrollIntoView();
 		$("incident").focus({ preventScroll: true });
 	}
+}
+
+let opening = Promise.resolve();
+
+// One after the other: else an answer that was overtaken would be what is shown.
+function choose(id, move) {
+	state.chosen = id;
+	opening = opening.catch(() => {}).then(() => openIncident(id, move));
+	return opening;
 }
 
 async function fetchIncidents() {
@@ -471,7 +494,7 @@ async function refresh() {
 }
 
 function fail(e) {
-	say(`not connected: ${e.message}; trying again`, true);
+	say(`not connected: ${e.message}${$("token-form").hidden ? "; trying again" : ""}`, true);
 }
 
 function takeEvent(block) {
@@ -514,12 +537,8 @@ async function run() {
 			fail(e);
 		}
 		await new Promise((resolve) => {
-			$("token-form").onsubmit = (e) => {
-				e.preventDefault();
-				state.token = $("token").value.trim();
-				resolve();
-			};
-			setTimeout(resolve, RETRY_MS);
+			tokenGiven = resolve;
+			if ($("token-form").hidden) setTimeout(resolve, RETRY_MS); // without a token it is no use
 		});
 	}
 }

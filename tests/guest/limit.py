@@ -17,7 +17,7 @@ import termios
 import time
 
 from harness import (LIMIT, MODULES, PINLEAK, Watch, child, done, leaked, load, outstanding, read, run, sh,
-                     spawn, tests_of, until_outstanding, write)
+                     spawn, tests_of, until_outstanding, validate, when, write)
 from memory import (ASYNC, HOLD, KEEP_ONE, PAGE, UNREGISTER, USE, WORK, Device, check, leaky_ioctl,
                     libc, small)
 
@@ -443,11 +443,11 @@ class LimitedWatch(Watch):
         super().__init__("--config", self.CONF, *args, **times)
         self.configure(limit)
 
-    def configure(self, limit):
-        write(self.CONF, "[watch]\n" + (f"limit = {limit}\n" if limit else ""))
+    def configure(self, *limits):
+        write(self.CONF, "[watch]\n" + "".join(f"limit = {limit}\n" for limit in limits if limit))
 
-    def reload(self, limit):
-        self.configure(limit)
+    def reload(self, *limits):
+        self.configure(*limits)
         self.process.send_signal(signal.SIGHUP)
 
     def told(self, kind, number):
@@ -503,6 +503,28 @@ def test_a_watch_holds_the_limit_of_its_configuration_and_SIGHUP_changes_and_lif
         assert pins(second, HOLD, 1), "it ends with the watch"
 
 
+def test_a_watch_holds_several_drivers_and_SIGHUP_changes_each_for_itself():
+    load("leaky", "second")
+    with Device() as device, Device("second") as second, LimitedWatch("leaky:100:enforce") as w:
+        w.told("quota", 1)
+        device.pin_all(small(100))
+        assert not pins(device, HOLD, 1) and pins(second, HOLD, 200)
+        w.reload("second:10:enforce", "leaky:100:enforce")  # one more
+        assert w.told("quota", 2)["driver"] == "second"
+        assert pins(second, HOLD, 10) and not pins(second, HOLD, 1) and not pins(device, HOLD, 1)
+        w.reload("second:20:enforce", "leaky:100:enforce")  # one is changed
+        told = w.told("quota", 3)
+        assert told["driver"] == "second" and told["pins"] == 10 and told["limit_pages"] == 20, told
+        assert pins(second, HOLD, 10) and not pins(second, HOLD, 1) and not pins(device, HOLD, 1)
+        w.reload("second:20:enforce")  # one is lifted
+        assert w.told("quota_end", 1)["driver"] == "leaky"
+        assert pins(device, HOLD, 1) and not pins(second, HOLD, 1)
+        w.stop()
+        assert [(o["driver"], o["pins"]) for o in w.of("quota_end")] == [("leaky", 100), ("second", 20)]
+        assert len(w.of("quota")) == 3 and w.status == 0, w.stderr
+        assert pins(second, HOLD, 1), "they end with the watch"
+
+
 def test_a_watch_that_is_killed_leaves_no_limit():
     load("leaky")
     with Device() as device, Watch("--limit", "leaky:100:enforce") as w:
@@ -554,6 +576,133 @@ def test_beside_a_limit_a_leak_is_proved_and_counted_exactly_and_the_history_has
     kept = json.loads(sh(f"{PINLEAK} report --json --store {store} | tail -n 1"))
     said = [o["type"] for o in kept["events"]]
     assert {"quota", "crossing", "quota_end"} <= set(said), said
+
+
+# ---- limits that are pinned -------------------------------------------------------------------------
+
+PINNED = "/sys/fs/bpf/pinleak"
+
+
+def limit(*args, status=0):
+    r = subprocess.run([PINLEAK, "limit", *map(str, args)], capture_output=True, text=True,
+                       timeout=LIMIT, check=False)
+    assert r.returncode == status, (args, r.returncode, r.stdout, r.stderr)
+    return r.stderr if status else r.stdout
+
+
+@contextlib.contextmanager
+def pinned(pages, *args, driver="leaky"):
+    """A limit without pinleak."""
+    sh("mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf")
+    load("leaky", "second")
+    told = limit(driver, "--pages", pages, "--enforce", "--pin", "--json", *args)
+    validate([json.loads(line) for line in told.splitlines()])
+    try:
+        yield
+    finally:
+        if os.path.isdir(f"{PINNED}/{driver}"):
+            limit(driver, "--unpin")
+
+
+def kept():
+    """Of the limits that are pinned: what is told of each."""
+    objects = [json.loads(line) for line in limit("--list", "--json").splitlines()]
+    validate(objects)
+    return {o["driver"]: o for o in objects}
+
+
+def test_a_limit_is_pinned_only_where_there_is_a_BPF_file_system():
+    load("leaky")
+    sh("umount /sys/fs/bpf", check=False)
+    said = limit("leaky", "--pages", 100, "--enforce", "--pin", status=3)
+    assert "mount -t bpf bpf /sys/fs/bpf" in said, said
+    place = json.loads(sh(f"{PINLEAK} doctor --json"))["limits"]["pin"]
+    assert not place["works"] and "mount -t bpf" in place["error"], place
+    assert limit("--list") == "no limit is pinned\n" and limit("--list", "--json") == ""
+    assert "error 2 " in limit("leaky", "--unpin", status=2)
+
+
+def test_a_limit_that_is_pinned_holds_without_pinleak_and_lets_releases_and_other_drivers_be():
+    with Device() as device, Device("second") as second:
+        with pinned(100):
+            device.pin_all(small(100))
+            assert not pins(device, HOLD, 1), "nobody runs, and the limit holds"
+            for shape in (USE, HOLD, UNREGISTER, HOLD):
+                second.pin(shape, small(300).address, 300)  # another driver
+            device.pin(UNREGISTER, 0, 0)
+            assert pins(device, HOLD, 100) and not pins(device, HOLD, 1)
+            o = kept()["leaky"]
+            assert (o["state"], o["limit_pages"], o["pins"], o["refused"], o["taken"]) == \
+                ("enforced", 100, 100, 2, 200), o
+            assert abs(when(o) - when({"time": o["since"]})) < LIMIT, o
+            text = limit("--list")
+            assert "leaky holds 100 of 100 pages" in text and "calls refused: 2" in text, text
+            assert "pinned already" in limit("leaky", "--pages", 5, "--enforce", "--pin", status=3)
+            stays_refused(device, 15)  # so long that looks which are not made would show
+            with Limit("--pages", 50, "--enforce", "--by", ways()[0]) as w:  # beside it
+                w.stop()
+            assert not pins(device, HOLD, 1) and pins(second, HOLD, 300)
+            device.pin(UNREGISTER, 0, 0)
+            for _ in range(50):  # much is taken and released, and the count is right
+                device.pin_all(small(60))
+                os.close(device.fd)
+                device.fd = os.open("/dev/leaky", os.O_RDWR | os.O_CLOEXEC)
+            until(lambda: kept()["leaky"]["pins"] == 0, "all was released")
+            assert pins(device, HOLD, 100) and not pins(device, HOLD, 1)
+            assert kept()["leaky"]["pins"] == 100
+            limit("leaky", "--unpin")
+            assert pins(device, HOLD, 1) and not kept() and not os.path.exists(PINNED)
+
+
+def test_a_release_that_no_hook_of_a_pinned_limit_has_seen_is_found_before_anybody_is_refused():
+    with Device() as device, pinned(100):
+        device.pin_all(small(100))
+        assert not pins(device, HOLD, 1)
+        sh(f"rm {PINNED}/leaky/release_*")
+        for _ in range(8):  # the hooks are detached some time later
+            device.pin(UNREGISTER, 0, 0)
+            until(lambda: pins(device, HOLD, 100), "the pages say that they were released", 60)
+            until(lambda: not pins(device, HOLD, 1), "and these are held", 60)
+            time.sleep(0.5)
+
+
+def test_the_driver_of_a_pinned_limit_can_be_unloaded_and_nobody_is_refused_then():
+    with pinned(100):
+        with Device() as device:
+            device.pin_all(small(100))
+            assert not pins(device, HOLD, 1)
+        sh("rmmod leaky")
+        assert kept()["leaky"]["state"] == "unloaded", kept()
+        load("leaky")
+        with Device() as device:
+            device.pin_all(small(100))
+            assert pins(device, HOLD, 100) and pins(device, HOLD, 100), "the limit was the other's"
+        assert "void" in limit("--list")
+        assert "--unpin removes it" in limit("leaky", "--pages", 5, "--enforce", "--pin", status=3)
+
+
+def test_who_is_killed_while_pinning_a_limit_leaves_nothing_that_refuses_for_long_and_cannot_be_removed():
+    sh("mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf")
+    load("leaky")
+    p = spawn([PINLEAK, "limit", "leaky", "--pages", "100", "--enforce", "--pin"],
+              stdout=subprocess.DEVNULL)
+    until(lambda: os.path.exists(f"{PINNED}/leaky"), "it has begun to pin")
+    p.kill()
+    p.wait()
+    state = kept()["leaky"]["state"]
+    print(f"# killed while pinning: {state}", flush=True)
+    with Device() as device:
+        device.pin_all(small(100))
+        if state == "incomplete":
+            until(lambda: pins(device, HOLD, 1), "nobody is refused")
+        else:
+            assert not pins(device, HOLD, 1), "kill -9 does not lift it"
+        limit("leaky", "--unpin")
+        assert pins(device, HOLD, 1) and not kept()
+    os.makedirs(f"{PINNED}/leaky")  # killed at the very beginning
+    assert kept()["leaky"]["state"] == "incomplete" and "--unpin removes it" in limit("--list")
+    limit("leaky", "--unpin")
+    assert not kept()
 
 
 def leak_alone(number):

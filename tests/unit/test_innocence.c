@@ -52,6 +52,17 @@ static void test_the_slowest_time_is_remembered(void **state)
 	assert_innocent(t);
 }
 
+static void test_records_that_a_thinner_sample_lacks_make_no_path_late(void **state)
+{
+	struct trial *t = *state;
+
+	teach_delay(t);
+	t->b->s.sample_rate = 2; /* at the very look that misses them */
+	books_pin(t->b, t->owner, 3);
+	orphan(t, t->owner, MSEC(5799));
+	assert_int_equal(accused(t)->evidence, EVIDENCE_ORPHANED);
+}
+
 static void test_a_late_path_does_not_excuse_another(void **state)
 {
 	struct trial *t = *state;
@@ -708,6 +719,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TRIAL(test_a_path_that_releases_late_gets_twice_its_slowest_time),
 		TRIAL(test_the_slowest_time_is_remembered),
+		TRIAL(test_records_that_a_thinner_sample_lacks_make_no_path_late),
 		TRIAL(test_a_late_path_does_not_excuse_another),
 		TRIAL(test_a_fast_release_does_not_shorten_the_grace_time),
 		TRIAL(test_a_release_by_another_owner_of_the_folio_is_no_lateness),

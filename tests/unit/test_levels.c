@@ -580,6 +580,55 @@ static void test_sampled_records_stand_for_as_many_as_the_rate_says(void **state
 	assert_int_equal(s->r.verdict.unattributed, 0);
 }
 
+static void test_what_chance_does_to_a_sample_is_no_imbalance(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	s->b->s.sample_rate = 64;
+	for (int i = 0; i < 100; i++)
+		pin(s, s->owner, 1);
+	s->sample.acquired += 6300 + 64 * 35; /* 135 would have been chosen: 3.5 deviations */
+	run(s, 20);
+	assert_int_equal(s->level, LEVEL_LIGHT);
+	s->sample.acquired += 64 * 10;
+	run(s, 20);
+	assert_int_equal(s->level, LEVEL_DEEP);
+}
+
+/* Of those that were left out until then nothing is known. */
+static void test_pins_are_as_old_as_tracking_when_their_folios_are_chosen_again(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	s->b->s.sample_rate = 64;
+	for (int i = 0; i < 100; i++)
+		pin(s, s->owner, 1);
+	s->sample.acquired += 6300;
+	run(s, 5);
+	s->b->s.sample_rate = 32;
+	run(s, 20);
+	assert_int_equal(s->level, LEVEL_LIGHT);
+	finish(s);
+	assert_int_equal(s->r.verdict.unattributed, 0);
+	assert_int_equal(s->r.summary.before, 3200);
+}
+
+static void test_a_sampled_leak_weighs_as_much_as_the_whole(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	s->b->s.sample_rate = 64;
+	pin(s, s->owner, 100);
+	s->sample.acquired += 6300;
+	run(s, 5);
+	assert_int_equal(s->r.verdict.sample_rate, 64);
+	assert_int_equal(s->r.finding.bytes, 4096);
+	assert_true(s->r.verdict.share * (double)s->sample.memory_total > 63.5 * 4096);
+}
+
 static void test_base_pins_explain_no_rise(void **state)
 {
 	struct scene *s = *state;
@@ -719,6 +768,9 @@ int main(void)
 		SCENE(test_more_seen_than_counted_is_no_reason_for_deep),
 		SCENE(test_the_three_steps_must_be_in_a_row),
 		SCENE(test_sampled_records_stand_for_as_many_as_the_rate_says),
+		SCENE(test_what_chance_does_to_a_sample_is_no_imbalance),
+		SCENE(test_pins_are_as_old_as_tracking_when_their_folios_are_chosen_again),
+		SCENE(test_a_sampled_leak_weighs_as_much_as_the_whole),
 		SCENE(test_base_pins_explain_no_rise),
 		SCENE(test_a_refused_deep_level_is_not_asked_for_again),
 		SCENE(test_a_refused_light_level_leaves_the_counters),

@@ -209,7 +209,7 @@ static void test_each_kind_of_loss_is_a_loss(void **state)
 	static const enum pl_stat lost[] = {PL_LOST_PAGES, PL_LOST_BUSY,    PL_LOST_STACK,
 					    PL_LOST_SITES, PL_LOST_OWNERS,  PL_LOST_FILES,
 					    PL_LOST_CALLS, PL_REL_UNTRACED, PL_SLOTS_FULL,
-					    PL_LOST_TREE,  PL_LOST_WRONGS};
+					    PL_LOST_TREE,  PL_LOST_WRONGS,  PL_UNCHOSEN};
 	uint64_t stats[PL_STATS] = {0};
 	struct balance balance = {0};
 	struct report_loss loss = {.stats = stats, .balance = &balance};
