@@ -43,6 +43,12 @@
 #define OVER_MAX   16 /* pins of one record that were not there and are told apart */
 #define KNOWN_BITS 23
 
+#define FLOW_BITS 12
+#define FLOW_PINS 256U /* of a flow that are recorded between two looks, whatever others pin */
+#define STACK_PINS 8 /* so many pins does it take to find out who pins */
+#define BLOCK	   512
+#define HANDFUL	  64 /* pages of an array that are read at once */
+
 /* From BTF, before loading. */
 const volatile struct pl_hook hooks[PL_HOOKS] = {};
 const volatile struct pl_layout layout = {};
@@ -52,12 +58,17 @@ const volatile __u32 own_tgid = 0;
 const volatile __u8 plain = 0;	 /* the hooks are on get_user_pages(): see folio_extra() */
 const volatile __u8 follows = 0; /* what our children and their descendants pin is marked */
 const volatile __u8 limits = 0;	 /* the pins of one driver are counted: see quotas */
+const volatile __u8 thins = 0;	 /* at level light not all is recorded when much is pinned */
+const volatile __u64 nr_groups = 0; /* in sieves */
 
 /* Calibrated or chosen while running. */
 __u64 foll_pin = 0;	/* FOLL_PIN of this kernel */
 __u64 foll_learned = 0; /* flags of the last release by our own process */
 __u64 zero_page = 0;	/* struct page of the shared zero page: never pinned */
-__u32 sample_mask = 0;	/* a folio is chosen when hash & mask is 0 */
+__u64 page_base = 0;	/* struct page of page frame 0; 0: not known */
+__u64 look = 0;		/* user space counts its looks */
+__u64 ration = 0;	/* pins that are recorded from look to look before any are left out */
+__u64 eaten = 0;	/* of them, roughly */
 __u32 armed = 0;	/* all hooks are in and the counters read: book from now on */
 __u32 deep = 0;		/* the acquire hooks write the ledger, the API hooks do not */
 __u64 deep_since = 0;	/* when that began, CLOCK_BOOTTIME */
@@ -68,6 +79,12 @@ struct {
 	__u64 n;
 	__u64 pad[15];
 } records __attribute__((aligned(128))) = {};
+
+/*
+ * Pins of one thread, by one function and so many at once, since the last look: see thin_of(). Who
+ * pins little is so told from who pins much. Two may share a place, until the next look.
+ */
+__u64 flows[1 << FLOW_BITS] = {}; /* the look in the upper half */
 
 /* The pages or folios a call has filled its array with, one after the other. */
 struct walk {
@@ -81,6 +98,10 @@ struct walk {
 	__u32 seek; /* only look whether one is chosen */
 	__u32 found;
 	__u32 unpinned; /* objects that hold no pin: the zero page */
+	__u32 thin;	/* see struct pl_sieve */
+	__u32 n;
+	__u32 at; /* so many have been sifted */
+	__u64 handful[HANDFUL];
 };
 
 /*
@@ -95,6 +116,7 @@ struct scratch {
 	struct pl_refusal refusal;
 	struct walk walk;
 	__u32 limited; /* the pins being taken are those of the limited driver */
+	__u32 thin;    /* how much of the call's pins is left out */
 };
 
 /* A call that takes pins, while it runs. Key: thread id. */
@@ -120,6 +142,17 @@ struct {
 	__type(key, __u64);
 	__type(value, struct pl_page);
 } pages SEC(".maps");
+
+/*
+ * What the programs have to look at more closely: which pages have a record, and which are chosen
+ * when not all are. One element, of the size of all memory; pages beyond are looked at always.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct pl_sieve));
+} sieves SEC(".maps");
 
 /* Records of large folios that were freed with pins: those are lost, whatever becomes of the pages.
  */
@@ -468,9 +501,116 @@ static __always_inline __u8 folio_memory(__u64 folio)
 	return !mapping ? PL_MEM_UNKNOWN : mapping & 1 ? PL_MEM_ANON : PL_MEM_FILE;
 }
 
-static __always_inline int is_chosen(__u64 folio)
+/* ---- what is recorded --------------------------------------------------------------- */
+
+/*
+ * The rule that keeps this honest: a page that has a record is marked, and no pin of a marked page
+ * is left out. So what is recorded of a page is all of it, and which pages get a record may be
+ * decided by what it costs.
+ */
+static __always_inline struct pl_sieve *sieve_all(void)
 {
-	return !(((folio * 0x9E3779B97F4A7C15ULL) >> 40) & sample_mask);
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&sieves, &zero);
+}
+
+/* NULL: there is none for this page. */
+static __always_inline struct pl_sieve *sieve_of(__u64 page)
+{
+	struct pl_sieve *all = sieve_all();
+	__u64 at = (page - page_base) >> PL_SIEVE_SHIFT;
+
+	return all && at < nr_groups ? all + at : 0;
+}
+
+static __always_inline __u64 sieve_bit(__u64 page)
+{
+	return 1ULL << ((page >> PL_PAGE_SHIFT) & 63);
+}
+
+struct marking {
+	__u64 folio;
+	__s64 add;
+};
+
+static long mark_step(__u32 i, struct marking *m)
+{
+	struct pl_sieve *s = sieve_of(m->folio + ((__u64)i << PL_SIEVE_SHIFT));
+
+	if (s)
+		__sync_fetch_and_add(&s->mesh, m->add);
+	return 0;
+}
+
+/* order: of the folio, as it is to be remembered for unmark(). */
+static __noinline int mark_change(__u64 folio, __u32 order, __u32 on)
+{
+	struct marking m = {.folio = folio, .add = on ? PL_SIEVE_LARGE : -PL_SIEVE_LARGE};
+	struct pl_sieve *s;
+
+	if (order) {
+		bpf_loop(order > 6 ? 1 << ((order - 6) & 31) : 1, mark_step, &m, 0);
+		return 0;
+	}
+	s = sieve_of(folio);
+	if (s && on)
+		__sync_fetch_and_or(&s->small, sieve_bit(folio));
+	else if (s)
+		__sync_fetch_and_and(&s->small, ~sieve_bit(folio));
+	return 0;
+}
+
+/* Under the record's lock. It is in force when it returns: what is pinned later is seen. */
+static __always_inline void page_mark(struct pl_page *p, __u8 order)
+{
+	if (!thins || p->marked == order + 1)
+		return;
+	if (p->marked)
+		mark_change(p->folio, p->marked - 1, 0);
+	mark_change(p->folio, order, 1);
+	p->marked = order + 1;
+}
+
+static __always_inline void page_unmark(struct pl_page *p)
+{
+	if (thins && p->marked)
+		mark_change(p->folio, p->marked - 1, 0);
+	p->marked = 0;
+}
+
+/* May its record begin, at this thinness? */
+static __always_inline int is_chosen(__u64 folio, __u32 thin)
+{
+	struct pl_sieve *s;
+
+	if (!thins || !thin)
+		return 1;
+	s = sieve_of(folio);
+	return !s || (s->mesh >> thin) & 1;
+}
+
+/*
+ * How much of this call's pins is left out. Nothing before the ration is eaten, and nothing of a
+ * flow's first pins; then so much that all of its pins between two looks make some more records.
+ */
+static __always_inline __u32 thin_of(__u32 slot, __u32 n)
+{
+	__u64 key, *flow;
+	__u32 had;
+
+	if (!thins || deep || eaten + n <= ration)
+		return 0;
+	key = (__u64)bpf_get_current_task() ^ look << 48 ^ (__u64)n << 8 ^ slot;
+	flow = &flows[(key * 0x9E3779B97F4A7C15ULL) >> (64 - FLOW_BITS)];
+	had = n + (*flow >> 32 == (__u32)look ? (__u32)*flow : 0);
+	*flow = look << 32 | had;
+	if (had > FLOW_PINS << (PL_THINNEST - 1))
+		return PL_THINNEST;
+	for (__u32 thin = 0; thin < PL_THINNEST; thin++)
+		if (had <= FLOW_PINS << thin)
+			return thin;
+	return PL_THINNEST;
 }
 
 /* ---- who is it ---------------------------------------------------------------------- */
@@ -1038,15 +1178,6 @@ static __always_inline void page_reset(struct pl_page *p)
 	quota_take_all(p->folio);
 }
 
-static __always_inline void page_begin(struct pl_page *p, __u32 base, __u64 now)
-{
-	page_reset(p);
-	p->first_ns = now;
-	p->base = base;
-	p->whole = deep && !base;
-	p->memory = folio_memory(p->folio);
-}
-
 /*
  * References that the pins of a record need and the folio does not have, 0 when none. Whoever
  * unpins takes the pin's 1024 at once (of a large folio: its pin and its reference); put_page()
@@ -1098,6 +1229,25 @@ static __always_inline __u32 pins_before(const struct reading *r, __u32 refs)
 	return r->large ? left : (left + SKEW) >> PIN_SHIFT;
 }
 
+/*
+ * Only what the folio says after it was marked will do: what is pinned later is seen, what was
+ * before is in the base.
+ */
+static __always_inline void page_begin(struct pl_page *p, struct reading *r, __u32 refs, __u64 now,
+				       __u32 thin)
+{
+	page_reset(p);
+	if (thins && p->marked != r->order + 1) {
+		page_mark(p, r->order);
+		folio_read(p->folio, r);
+	}
+	p->first_ns = now;
+	p->base = pins_before(r, refs);
+	p->whole = deep && !p->base;
+	p->thin = thin;
+	p->memory = folio_memory(p->folio);
+}
+
 /* Has everything gone that was claimed before the last `refs` pins were taken? */
 static __always_inline int is_over(const struct pl_page *p, struct reading r, __u32 refs)
 {
@@ -1137,12 +1287,17 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 /* Forgets a record that is locked. If it has to stay it claims nothing: others passed it by. */
 static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
 {
+	__u8 marked = p->marked;
+
 	quota_take_all(folio);
 	if (limits)
 		bpf_map_delete_elem(&shares, &folio);
 	page_reset(p);
 	p->dead = 1;
+	page_unmark(p);
 	if (bpf_map_delete_elem(map, &folio)) { /* the map is busy: it stays */
+		if (marked)
+			page_mark(p, marked - 1);
 		p->dead = 0;
 		page_unlock(p);
 		return;
@@ -1168,14 +1323,14 @@ static __always_inline int is_over_now(const struct pl_page *p, struct reading *
  * found, and the map give its memory to another folio at once: then it is not ours any more.
  */
 static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct reading *r,
-						__u32 refs, __u64 now)
+						__u32 refs, __u64 now, __u32 thin)
 {
 	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
 
 	if (p && page_lock(p)) {
 		if (!p->dead && p->folio == folio) {
 			if (is_over_now(p, r, refs))
-				page_begin(p, pins_before(r, refs), now);
+				page_begin(p, r, refs, now, thin);
 			return p;
 		}
 		page_unlock(p);
@@ -1186,7 +1341,7 @@ static __always_inline struct pl_page *page_get(__u64 folio, __u32 slot, struct 
 	if (p) { /* what was read before may lack a pin that was not booked: it is in the base now
 		  */
 		folio_read(folio, r);
-		page_begin(p, pins_before(r, refs), now);
+		page_begin(p, r, refs, now, thin);
 		return p;
 	}
 	p = bpf_map_lookup_elem(&pages, &folio);
@@ -1231,6 +1386,7 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 	struct reading r = {};
 	struct scratch *s;
 	struct pl_page *p;
+	__u32 thin;
 
 	if (!armed)
 		return 0; /* pins from before are the base of those who come later */
@@ -1238,18 +1394,23 @@ __noinline int page_acquired(__u64 folio, __u32 refs, __u64 owner, __u64 call, _
 		return 0; /* a page that is never pinned, or already released again */
 	folio_read(folio, &r);
 	folio_remember(folio);
-	s = limits ? scratch_of(slot) : 0;
-	p = page_get(folio, slot, &r, refs, now);
+	s = limits || thins ? scratch_of(slot) : 0;
+	thin = s ? s->thin : 0;
+	if (thins && !deep)
+		__sync_fetch_and_add(&eaten, 1);
+	p = page_get(folio, slot, &r, refs, now, thin);
 	if (!p) {
-		if (s && s->limited)
+		if (limits && s && s->limited)
 			quota_lost(refs);
 		return 0;
 	}
 	p->last_ns = now;
 	p->order = r.order;
 	p->held += refs;
+	if (thin < p->thin)
+		p->thin = thin;
 	claim_add(p, owner, call, refs);
-	if (s && s->limited)
+	if (limits && s && s->limited)
 		quota_add(folio, refs, owner);
 	page_unlock(p);
 	return 0;
@@ -1554,7 +1715,7 @@ static __noinline int walk_flush(struct walk *w)
 		return 0;
 	if (w->folio == zero_page)
 		w->unpinned += w->run;
-	else if (is_chosen(w->folio))
+	else
 		page_acquired(w->folio, w->run, w->owner, w->call, w->slot);
 	w->run = 0;
 	return 0;
@@ -1570,7 +1731,7 @@ static long walk_step(__u32 i, struct walk **at)
 	if (w->are_pages)
 		folio = folio_of(folio);
 	if (w->seek) {
-		w->found = is_chosen(folio) && folio != zero_page;
+		w->found = folio != zero_page;
 		return w->found ? 1 : 0;
 	}
 	if (folio != w->folio) {
@@ -1595,7 +1756,7 @@ static __always_inline struct walk *walk_of(void *ctx, __u32 slot)
 
 	if (!s)
 		return 0;
-	__builtin_memset(&s->walk, 0, sizeof(s->walk));
+	__builtin_memset(&s->walk, 0, offsetof(struct walk, handful));
 	s->walk.array = object_of(ctx, slot);
 	s->walk.slot = slot;
 	s->walk.are_pages = hooks[slot].object == PL_OBJ_PAGES;
@@ -1608,20 +1769,223 @@ static __always_inline void walk_run(struct walk *w, __u32 n)
 	walk_flush(w);
 }
 
-/* A call that filled an array: a stack is walked only when a chosen folio is in it. */
-static __always_inline void api_light(void *ctx, __u32 slot, __u32 n)
+/*
+ * Nothing that a record of this folio claims is pinned any more, and it is not chosen: what is
+ * taken now needs no record either.
+ */
+static __noinline int page_shed(__u64 folio)
 {
-	struct walk *w = walk_of(ctx, slot);
-	__u32 syscall = PL_SYSCALLS;
+	struct pl_page *p = bpf_map_lookup_elem(&pages, &folio);
+	struct reading r = {};
+
+	if (!p)
+		return 1;
+	folio_read(folio, &r);
+	if (!is_over(p, r, 1) || !page_lock(p))
+		return 0;
+	if (p->folio == folio && !p->dead && is_over_now(p, &r, 1)) {
+		page_drop(&pages, folio, p);
+		return 1;
+	}
+	page_unlock(p);
+	return 0;
+}
+
+static __always_inline int is_wanted(__u64 folio, __u32 thin)
+{
+	return is_chosen(folio, thin) || !page_shed(folio);
+}
+
+static __always_inline __u64 mesh_of(__u32 thin)
+{
+	return 1ULL << thin | -PL_SIEVE_LARGE;
+}
+
+/* Has it to be looked at more closely? */
+static __always_inline int is_held(__u64 page, __u32 thin)
+{
+	struct pl_sieve *s = sieve_of(page);
+
+	return !s || s->mesh & mesh_of(thin) || s->small & sieve_bit(page);
+}
+
+/* Takes those of the handful that the sieve holds. */
+static long sift_take(__u32 i, struct walk **at)
+{
+	struct walk *w = *at;
+	__u64 object, folio;
+
+	if (i >= HANDFUL)
+		return 1;
+	object = w->handful[i];
+	if (!object || !is_held(object, w->thin))
+		return 0;
+	folio = w->are_pages ? folio_of(object) : object;
+	if (folio == zero_page) {
+		w->unpinned += w->seek;
+	} else if (is_wanted(folio, w->thin)) {
+		w->found = 1;
+		if (w->seek)
+			return 0;
+		if (folio != w->folio) {
+			walk_flush(w);
+			w->folio = folio;
+		}
+		w->run++;
+	}
+	return 0;
+}
+
+/* Does the sieve hold anything of a group of pages that one of these is of? */
+static __always_inline int sift_look(const struct walk *w, __u32 n)
+{
+	__u64 base = page_base, mesh = mesh_of(w->thin), holds = 0;
+	const struct pl_sieve *all = sieve_all();
+
+	if (!all)
+		return 1;
+	for (__u32 i = 0; i < HANDFUL; i++) {
+		__u64 at;
+
+		if (i >= n)
+			break;
+		at = (w->handful[i] - base) >> PL_SIEVE_SHIFT;
+		if (at >= nr_groups)
+			return 1;
+		holds |= all[at].small | (all[at].mesh & mesh);
+	}
+	return !!holds;
+}
+
+/*
+ * Is the page the first of a huge one that is mapped as a whole wherever it is? Then the pages
+ * after it in the array are those after it in the huge page: nobody need look at each.
+ */
+static __always_inline int is_huge(__u64 page)
+{
+	__u8 order = 0;
+
+	if ((page - page_base) & ((1 << PL_BLOCK_SHIFT) - 1) || !is_head(page))
+		return 0;
+	bpf_probe_read_kernel(&order, 1, (void *)(page + layout.order));
+	return order == PL_BLOCK_SHIFT - PL_PAGE_SHIFT &&
+	       peek32(page + layout.large_mapcount) == peek32(page + layout.entire_mapcount);
+}
+
+static __always_inline void sift_huge(struct walk *w, __u64 folio)
+{
+	struct pl_sieve *s = sieve_of(folio);
+
+	if (s && !(s->mesh & mesh_of(w->thin)))
+		return;
+	if (!is_wanted(folio, w->thin))
+		return;
+	w->found = 1;
+	if (w->seek)
+		return;
+	walk_flush(w);
+	w->folio = folio;
+	w->run = BLOCK;
+}
+
+static long sift_step(__u32 i, struct walk **at)
+{
+	struct walk *w = *at;
+	__u64 from = w->array + 8ULL * w->at, page;
+
+	if (w->at + HANDFUL > w->n)
+		return 1;
+	if (layout.entire_mapcount && w->are_pages && w->at + BLOCK <= w->n) {
+		page = peek64(from);
+		if (is_huge(page)) {
+			sift_huge(w, page);
+			w->at += BLOCK;
+			return 0;
+		}
+	}
+	bpf_probe_read_kernel(w->handful, sizeof(w->handful), (void *)from);
+	if (sift_look(w, HANDFUL))
+		bpf_loop(HANDFUL, sift_take, &w, 0);
+	w->at += HANDFUL;
+	return 0;
+}
+
+/* The pages of a call that are not left out. Global: the verifier goes through it once. */
+__noinline int sift(struct walk *w)
+{
+	__u32 rest;
 
 	if (!w)
+		return 0;
+	w->at = 0;
+	if (w->n >= HANDFUL)
+		bpf_loop(w->n / HANDFUL, sift_step, &w, 0);
+	rest = w->n - w->at;
+	if (!rest || rest >= HANDFUL)
+		return 0;
+	bpf_probe_read_kernel(w->handful, rest * sizeof(w->handful[0]),
+			      (void *)(w->array + 8ULL * w->at));
+	if (sift_look(w, rest))
+		bpf_loop(rest, sift_take, &w, 0);
+	return 0;
+}
+
+static __always_inline void api_owner(void *ctx, __u32 slot, struct walk *w, __u32 n)
+{
+	__u32 syscall = PL_SYSCALLS;
+
+	w->owner = owner_get(ctx, slot, &syscall);
+	w->call = call_of_syscall(w->owner, syscall, n);
+	if (thins)
+		__sync_fetch_and_add(&eaten, STACK_PINS);
+}
+
+/* A call that filled an array, most of whose pages are left out. */
+static __always_inline void api_thin(void *ctx, __u32 slot, __u32 n, __u32 thin)
+{
+	struct walk *w = walk_of(ctx, slot);
+	struct scratch *s = scratch_of(slot);
+
+	if (!w || !s)
 		return;
+	w->thin = thin;
+	w->n = n;
+	w->seek = 1;
+	sift(w);
+	if (w->found) {
+		s->thin = thin;
+		api_owner(ctx, slot, w, n);
+		w->seek = 0;
+		sift(w);
+		walk_flush(w);
+	}
+	count(PL_SEEN_API, n - w->unpinned);
+}
+
+/* A call that filled an array: a stack is walked only when a folio is in it. */
+static __always_inline void api_light(void *ctx, __u32 slot, __u32 n)
+{
+	struct scratch *s = scratch_of(slot);
+	struct walk *w;
+	__u32 thin;
+
+	thin = thin_of(slot, n);
+	if (thin) {
+		count(PL_LEFT_OUT, n);
+		if (n == 1 && !is_held(peek64(object_of(ctx, slot)), thin))
+			count(PL_SEEN_API, 1);
+		else
+			api_thin(ctx, slot, n, thin);
+		return;
+	}
+	w = walk_of(ctx, slot);
+	if (!w || !s)
+		return;
+	s->thin = 0;
 	w->seek = 1;
 	bpf_loop(n, walk_step, &w, 0);
-	if (w->found) {
-		w->owner = owner_get(ctx, slot, &syscall);
-		w->call = call_of_syscall(w->owner, syscall, n);
-	}
+	if (w->found)
+		api_owner(ctx, slot, w, n);
 	w->seek = 0;
 	walk_run(w, n);
 	count(PL_SEEN_API, n - w->unpinned);
@@ -1631,11 +1995,18 @@ static __always_inline void api_light(void *ctx, __u32 slot, __u32 n)
 static __always_inline void api_light_folio(void *ctx, __u32 slot, __u32 refs)
 {
 	__u64 folio = object_of(ctx, slot), owner;
-	__u32 syscall = PL_SYSCALLS;
+	__u32 syscall = PL_SYSCALLS, thin;
+	struct scratch *s = scratch_of(slot);
 
 	count(PL_SEEN_API, refs);
-	if (!folio || !is_chosen(folio))
+	if (!folio || !s)
 		return;
+	thin = thin_of(slot, refs);
+	if (thin)
+		count(PL_LEFT_OUT, refs);
+	if (thin && !is_wanted(folio, thin))
+		return;
+	s->thin = thin;
 	owner = owner_get(ctx, slot, &syscall);
 	page_acquired(folio, refs, owner, call_of_syscall(owner, syscall, refs), slot);
 }
@@ -1705,7 +2076,8 @@ static __always_inline int api_exit(void *ctx, __u32 slot)
 {
 	__s64 n = api_result(ctx, slot);
 
-	count(PL_API_CALLS, 1);
+	if (plain)
+		count(PL_API_CALLS, 1);
 	if (n > 0 && !is_booked(n)) {
 		if (hooks[slot].success == PL_RET_COUNT)
 			api_light(ctx, slot, n);
@@ -1812,7 +2184,7 @@ static __always_inline void api_probe_light(struct call *c, __u32 n)
 	if (!s)
 		return;
 	w = &s->walk;
-	__builtin_memset(w, 0, sizeof(*w));
+	__builtin_memset(w, 0, offsetof(struct walk, handful));
 	w->array = c->array;
 	w->slot = PL_API_PROBE;
 	w->are_pages = hooks[PL_API_PROBE].object == PL_OBJ_PAGES;
@@ -1829,7 +2201,8 @@ int api_probe_exit(struct pt_regs *regs)
 	struct call *c = bpf_map_lookup_elem(&calls, &tid);
 	__s64 n = (__s32)register_result(regs);
 
-	count(PL_API_CALLS, 1);
+	if (plain)
+		count(PL_API_CALLS, 1);
 	if (!c)
 		return 0;
 	if (n > 0 && !is_booked(n))
@@ -1871,7 +2244,7 @@ static __always_inline int acquire(void *ctx, __u32 slot)
 	c = bpf_map_lookup_elem(&calls, &tid);
 	if (c && c->in_api)
 		c->net += refs;
-	if (!deep || is_own() || (!array && !is_chosen(folio)))
+	if (!deep || is_own())
 		return 0;
 	if (c && c->in_api && !c->deep)
 		return 0; /* it began before: its end books them all */
@@ -1920,7 +2293,7 @@ static __always_inline int release(void *ctx, __u32 slot)
 	c = bpf_map_lookup_elem(&calls, &tid);
 	if (c && c->in_api)
 		c->net -= refs;
-	if (deep && !is_own() && is_chosen(folio))
+	if (deep && !is_own())
 		page_released(ctx, folio, refs, slot);
 	return 0;
 }
@@ -2316,6 +2689,25 @@ static __noinline int quota_check(struct pl_page *p, __u64 folio)
 	return 0;
 }
 
+/*
+ * A record of a folio that was freed, and is one of another size now or part of one: its mark does
+ * not find the pins of all of it.
+ */
+static __always_inline void page_outlived(struct pl_page *p, __u64 folio)
+{
+	struct reading r = {};
+
+	if (!p->marked || p->marked == p->order + 1 ||
+	    __sync_val_compare_and_swap(&p->lock, 0, 1))
+		return;
+	folio_read(folio, &r);
+	if (p->folio == folio && p->marked != r.order + 1) {
+		page_reset(p);
+		p->pins = p->wrong = 0;
+	}
+	page_unlock(p);
+}
+
 static __always_inline int is_fresh(const struct pl_page *p, const struct pl_sweep *sum)
 {
 	return p->last_ns + sum->keep_ns > sum->now_ns;
@@ -2324,6 +2716,8 @@ static __always_inline int is_fresh(const struct pl_page *p, const struct pl_swe
 static long sweep_step(void *map, __u64 *key, struct pl_page *p, struct pl_sweep *sum)
 {
 	page_reread(p, *key);
+	if (thins)
+		page_outlived(p, *key);
 	if (limits)
 		quota_check(p, *key);
 	if (p->whole && p->held && !p->pins && !p->wrong)
@@ -2345,6 +2739,8 @@ int sweep(struct pl_sweep *arg)
 {
 	struct pl_sweep sum = {.now_ns = bpf_ktime_get_ns(), .keep_ns = arg->keep_ns};
 
+	if (thins && zero_page) /* it is handed out, and holds no pin: to be told apart */
+		mark_change(zero_page, 0, 1);
 	bpf_for_each_map_elem(&pages, sweep_step, &sum, 0);
 	return 0;
 }

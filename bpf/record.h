@@ -76,6 +76,7 @@ struct pl_layout {
 	__u32 base_page;      /* PAGE_SIZE in bytes */
 	__u32 mapcount;	      /* of a small folio */
 	__u32 large_mapcount; /* mappings of a large folio, or some of them; 0: not known */
+	__u32 entire_mapcount; /* mappings of all of a large folio at once; 0: not known */
 	__u32 large_known;    /* all of them are in large_mapcount */
 	__u32 lru_bit;	      /* bits of flags */
 	__u32 swapcache_bit;
@@ -140,12 +141,31 @@ struct pl_page {
 	__u8 freed;    /* the folio was freed with `pins` pins */
 	__u8 zone;     /* 1 + enum zone_type, from the first sweep on; 0: not known */
 	__u16 node;    /* of NUMA, when the zone is known */
+	__u8 thin;     /* 1 in 2^thin of such folios have a record */
+	__u8 marked;   /* 1 + order that its mark is for, see struct pl_sieve; 0: none */
+	__u16 pad;
 	__u32 held;    /* of a whole record: acquired less released */
 	__u32 wrong;   /* references it lacks, see sweep_step(); as read by the last sweep */
 	__u32 over;    /* released beyond its count */
 	struct pl_slot slot[PL_SLOTS];
 	struct pl_release rel[PL_RELS];
 };
+
+/*
+ * Of 64 pages that lie side by side. Blocks of 512 pages are chosen, so that a huge page is in
+ * one.
+ */
+struct pl_sieve {
+	__u64 small; /* a bit for each small folio that has a record */
+	__u64 mesh;  /* bit n: chosen at thinness n; PL_SIEVE_LARGE for each record of a large one */
+};
+
+#define PL_PAGE_SHIFT  6 /* of a struct page's size */
+#define PL_SIEVE_SHIFT (PL_PAGE_SHIFT + 6)
+#define PL_SIEVE_BLOCK 8 /* of them are a block */
+#define PL_BLOCK_SHIFT (PL_SIEVE_SHIFT + 3)
+#define PL_SIEVE_LARGE (1LL << 16)
+#define PL_THINNEST    13 /* at thinness n one block in 2^n is chosen */
 
 /* Who holds: a call path, the open file it came through, the process. */
 struct pl_owner {
@@ -245,6 +265,7 @@ enum pl_stat {
 	PL_REL_UNKNOWN,	 /* released, but taken before tracking or not chosen */
 	PL_REL_UNTRACED, /* released by a path beyond PL_RELS */
 	PL_REPAIRED,	 /* pins of whole records that were gone, and no hook saw them released */
+	PL_LEFT_OUT,	 /* pins of calls of which some or all were left out, see thin_of() */
 	PL_LOST_PAGES,	 /* pins not recorded: table full */
 	PL_LOST_BUSY,	 /* pins not recorded: the map refused (EBUSY, ENOMEM) */
 	PL_LOST_STACK,	 /* stacks that could not be walked */

@@ -716,6 +716,7 @@ static int book_page(struct ledger *l, const struct snapshot *s, const struct sn
 		return 0; /* released since the sweep began */
 	l->pins += p->pins;
 	if (p->torn) {
+		l->estimate += (uint64_t)p->pins << p->thin;
 		book_torn(l, s, p);
 		return 0;
 	}
@@ -742,6 +743,7 @@ static int book_page(struct ledger *l, const struct snapshot *s, const struct sn
 	l->held += c.result.held;
 	l->ambiguous += c.result.ambiguous;
 	l->base += c.result.base;
+	l->estimate += (uint64_t)(p->pins - c.result.base) << p->thin;
 	for (uint32_t i = 0; i < c.proof.nr_claims && !err; i++)
 		err = book_claim(l, s, &c, i);
 	return err ? err : book_roster(l, s, &c);
@@ -1032,7 +1034,7 @@ int ledger_evaluate(struct ledger *l, const struct snapshot *s)
 		err = note_waiting(l, s);
 	l->looked_ns = s->now_ns;
 	l->nr_findings = l->nr_holdings = 0;
-	l->pins = l->proved = l->held = l->ambiguous = l->base = l->torn = 0;
+	l->estimate = l->pins = l->proved = l->held = l->ambiguous = l->base = l->torn = 0;
 	l->tree_held = l->tree_unproved = l->tree_due_ns = 0;
 	l->lacking = l->wrong = l->unclear = l->loose = 0;
 	if (!err)

@@ -112,7 +112,8 @@ struct ledger {
 	size_t nr_findings;
 	struct holding *holdings;
 	size_t nr_holdings;
-	uint64_t pins; /* on all recorded folios */
+	uint64_t pins;	   /* on all recorded folios */
+	uint64_t estimate; /* of all folios, without the base: not all are recorded */
 	uint64_t proved;
 	uint64_t held;
 	uint64_t loose;	    /* would be proved, or is, by references that may be no pins */

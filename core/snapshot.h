@@ -95,7 +95,7 @@ struct snapshot {
 	struct map64 failure_at; /* call -> place in failures */
 	uint64_t stats[PL_STATS];
 	uint64_t missed_runs; /* program runs the kernel skipped (recursion) */
-	uint32_t sample_rate; /* 1 in so many folios is recorded */
+	uint32_t sample_rate; /* of folios of a kind 1 in so many has a record, or more */
 	uint32_t base_page;   /* bytes */
 	uint8_t movable_zone; /* as pl_page.zone; 0: not known */
 };

@@ -132,6 +132,8 @@ static int take_page(struct books *b, const void *key, const void *value)
 		return -ENOMEM;
 	memcpy(&s->folio, key, sizeof(s->folio));
 	s->page = *p;
+	if (b->s.sample_rate < 1U << p->thin)
+		b->s.sample_rate = 1U << p->thin;
 	return use_owners(b, p);
 }
 
@@ -450,7 +452,6 @@ static int read_programs(struct books *b)
 {
 	b->runs = programs_runs(b->programs);
 	b->s.missed_runs = b->runs.missed;
-	b->s.sample_rate = b->programs->skel->bss->sample_mask + 1;
 	b->s.movable_zone = (uint8_t)b->programs->skel->rodata->layout.movable_zone;
 	return programs_stats(b->programs, b->s.stats);
 }
@@ -470,6 +471,7 @@ int books_read(struct books *b, const struct snapshot **out)
 	int err;
 
 	clear_books(b);
+	b->s.sample_rate = 1;
 	b->s.now_ns = clock_now_ns();
 	err = read_modules(b);
 	if (!err && b->programs) {

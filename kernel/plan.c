@@ -160,6 +160,8 @@ static int read_layout(const struct btf *btf, struct pl_layout *l)
 	read_places(btf, l);
 	read_limits(btf, l);
 	l->large_known = btfq_offset(btf, "folio", "_large_mapcount") >= 0;
+	if (l->large_known)
+		read_offset(btf, "folio", "_entire_mapcount", &l->entire_mapcount);
 	l->page_size = (uint32_t)size;
 	return 0;
 }

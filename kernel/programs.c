@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "clock.h"
 #include "fire.h"
 #include "ksyms.h"
 #include "pinleak.skel.h"
@@ -23,6 +24,12 @@
 #define SPARE_PART   8 /* of the records may be such that have no pins any more */
 #define KEEP_NS	     1000000000ULL
 #define KEEP_DEEP_NS 10000000000ULL
+#define ZONES_MAX    (1 << 20)	/* bytes of /proc/zoneinfo */
+#define SIEVE_MAX    (4U << 20) /* bytes: before 6.7 a map's element has at most so many */
+/* Pins that are recorded in a second before any are left out: about 1 % of a processor. */
+#define RATION_S     2048
+#define RATION_MOST  16384 /* saved up */
+#define HOUR_NS	     3600000000000ULL
 
 int programs_fail(struct programs *ps, int err, const char *format, ...)
 {
@@ -63,6 +70,8 @@ static void fill_rodata(struct programs *ps, const struct programs_room *room)
 	ro->limits = room->quota;
 	ro->own_tgid = (uint32_t)getpid();
 	ro->plain = ps->plan->references;
+	ro->thins = room->groups > 0;
+	ro->nr_groups = room->groups;
 	for (size_t i = 0; i < ps->plan->nr; i++) {
 		const struct plan_entry *e = &ps->plan->entries[i];
 
@@ -215,7 +224,47 @@ static void find_zero_page(struct programs *ps)
 	if (ksyms_find(syms, 2) || !syms[0].addr || !syms[1].addr ||
 	    programs_peek(ps, syms[0].addr, &pfn) || programs_peek(ps, syms[1].addr, &vmemmap))
 		return;
+	ps->skel->bss->page_base = vmemmap;
 	ps->skel->bss->zero_page = vmemmap + pfn * ps->plan->layout.page_size;
+}
+
+/* Blocks are chosen by their numbers, half of those that were at each thinness. */
+static int fill_sieve(struct programs *ps, uint32_t groups)
+{
+	struct pl_sieve *all = calloc(groups, sizeof(*all));
+	uint32_t zero = 0;
+	int err = all ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < groups && !err; i++) {
+		uint64_t h = (i / PL_SIEVE_BLOCK + 1) * UINT64_C(0x9E3779B97F4A7C15);
+
+		h = (h ^ (h >> 32)) * UINT64_C(0x9E3779B97F4A7C15) >> 40;
+		for (int n = 0; n <= PL_THINNEST && !(h & ((1U << n) - 1)); n++)
+			all[i].mesh |= UINT64_C(1) << n;
+	}
+	if (!err && bpf_map_update_elem(bpf_map__fd(ps->skel->maps.sieves), &zero, all, BPF_ANY))
+		err = -errno;
+	free(all);
+	return err ? programs_fail(ps, err, "the table of pages: %s", strerror(-err)) : 0;
+}
+
+/* The last page frame of all zones, in groups of 64. */
+uint32_t programs_groups(void)
+{
+	char *text = sysfs_slurp("/proc/zoneinfo", ZONES_MAX), *at = text;
+	uint64_t spanned = 0, last = 0;
+
+	for (; at && *at; at = strchr(at, '\n'), at = at ? at + 1 : at) {
+		uint64_t start;
+
+		if (sscanf(at, " spanned %" SCNu64, &spanned) != 1 &&
+		    sscanf(at, " start_pfn: %" SCNu64, &start) == 1 && start + spanned > last)
+			last = start + spanned;
+	}
+	free(text);
+	last = last / 64 + 1;
+	return last * sizeof(struct pl_sieve) > SIEVE_MAX ? SIEVE_MAX / sizeof(struct pl_sieve)
+							  : (uint32_t)last;
 }
 
 static int verbose(enum libbpf_print_level level, const char *format, va_list args)
@@ -257,14 +306,19 @@ int programs_load(struct programs *ps, const struct plan *plan, const struct pro
 		bpf_map__set_max_entries(ps->skel->maps.visits, PL_VISITS);
 		bpf_map__set_max_entries(ps->skel->maps.habits, PL_KINDS);
 	}
+	if (room->groups)
+		bpf_map__set_value_size(ps->skel->maps.sieves,
+					room->groups * (uint32_t)sizeof(struct pl_sieve));
 	err = pinleak_bpf__load(ps->skel);
 	if (err)
 		return programs_fail(ps, err, "the kernel refuses the programs: %s",
 				     strerror(-err));
 	ps->skel->bss->foll_pin = plan->foll_pin;
 	ps->skel->bss->spare = room->folios / SPARE_PART;
+	ps->skel->bss->ration = RATION_MOST;
 	find_zero_page(ps);
-	return room->quota ? map_quota(ps) : 0;
+	err = room->groups ? fill_sieve(ps, room->groups) : 0;
+	return !err && room->quota ? map_quota(ps) : err;
 }
 
 void programs_unload(struct programs *ps)
@@ -425,6 +479,21 @@ static uint64_t keep_ns(const struct programs *ps)
 		       : KEEP_NS;
 }
 
+/* What may be recorded until the next look. */
+static void deal_ration(struct programs *ps)
+{
+	uint64_t now = clock_now_ns(), passed = now - ps->dealt_ns;
+	uint64_t left = ps->skel->bss->ration - ps->skel->bss->eaten;
+	uint64_t pins = passed > HOUR_NS ? RATION_MOST : passed * RATION_S / 1000000000;
+
+	if (ps->skel->bss->eaten < ps->skel->bss->ration)
+		pins += left;
+	ps->dealt_ns = now;
+	ps->skel->bss->look++;
+	ps->skel->bss->ration = pins > RATION_MOST ? RATION_MOST : pins;
+	ps->skel->bss->eaten = 0;
+}
+
 int programs_sweep(struct programs *ps)
 {
 	struct pl_sweep arg = {.keep_ns = keep_ns(ps)};
@@ -433,5 +502,6 @@ int programs_sweep(struct programs *ps)
 	if (bpf_prog_test_run_opts(bpf_program__fd(ps->skel->progs.sweep), &opts))
 		return programs_fail(ps, -errno, "the page structures cannot be read: %s",
 				     strerror(errno));
+	deal_ration(ps);
 	return 0;
 }

@@ -31,6 +31,7 @@ struct programs {
 	size_t nr_hooked;
 	struct pl_quota
 		*quota;	 /* of the driver that has a limit, as the programs see it; or NULL */
+	uint64_t dealt_ns; /* when it was last said how much is recorded */
 	char error[256]; /* what went wrong last, for people; "" */
 };
 
@@ -42,8 +43,12 @@ int programs_fail(struct programs *ps, int err, const char *format, ...)
 struct programs_room {
 	uint32_t folios;
 	uint32_t processes; /* of the tree that is followed; 0: none is */
+	uint32_t groups;    /* programs_groups(), when not all need be recorded; 0: all is */
 	bool quota;	    /* the pins of one driver are counted: see bpf/quota.h */
 };
+
+/* Of 64 pages, that all memory has: see struct pl_sieve. */
+uint32_t programs_groups(void);
 
 /* Loads everything the plan can use, attaches nothing. The plan must outlive the programs. */
 int programs_load(struct programs *ps, const struct plan *plan, const struct programs_room *room);

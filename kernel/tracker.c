@@ -142,10 +142,12 @@ static int load(struct tracker *t)
 	struct programs_room room = {.folios = table_size(t),
 				     .processes = t->config.follow ? PROCESSES : 0,
 				     .quota = t->config.quota};
+	bool exact = t->config.follow || t->config.references || t->config.quota;
 	int err;
 
 	if (t->programs.skel)
 		return 0;
+	room.groups = exact ? 0 : programs_groups();
 	err = programs_load(&t->programs, &t->plan, &room);
 	if (!err)
 		t->map_bytes = programs_bytes(&t->programs);

@@ -14,7 +14,7 @@
 
 #include "bytes.h"
 
-#define CHUNKS_VERSION 3 /* of the format; any change of what is in the chunks is a new one */
+#define CHUNKS_VERSION 4 /* of the format; any change of what is in the chunks is a new one */
 #define CHUNKS_ROOM    (64 * 1024)
 #define CHUNKS_WINDOW  20 /* log2 of the bytes that compression looks back */
 

@@ -91,6 +91,8 @@ static const struct field page_fields[] = {
 	NUMBER(struct snap_page, page.freed),
 	NUMBER(struct snap_page, page.zone),
 	NUMBER(struct snap_page, page.node),
+	LIMITED(struct snap_page, page.thin, PL_THINNEST),
+	NUMBER(struct snap_page, page.marked),
 	NUMBER(struct snap_page, page.held),
 	NUMBER(struct snap_page, page.wrong),
 	NUMBER(struct snap_page, page.over),
