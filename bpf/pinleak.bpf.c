@@ -592,7 +592,7 @@ static __always_inline int is_chosen(__u64 folio, __u32 thin)
 
 /*
  * How much of this call's pins is left out. Nothing before the ration is eaten, and nothing of a
- * flow's first pins; then so much that all of its pins between two looks make some more records.
+ * flow's first pins; then what is recorded of as many again halves each time they double.
  */
 static __always_inline __u32 thin_of(__u32 slot, __u32 n)
 {
@@ -601,14 +601,15 @@ static __always_inline __u32 thin_of(__u32 slot, __u32 n)
 
 	if (!thins || deep || eaten + n <= ration)
 		return 0;
+	n += STACK_PINS;
 	key = (__u64)bpf_get_current_task() ^ look << 48 ^ (__u64)n << 8 ^ slot;
 	flow = &flows[(key * 0x9E3779B97F4A7C15ULL) >> (64 - FLOW_BITS)];
 	had = n + (*flow >> 32 == (__u32)look ? (__u32)*flow : 0);
 	*flow = look << 32 | had;
-	if (had > FLOW_PINS << (PL_THINNEST - 1))
+	if (had > FLOW_PINS << (PL_THINNEST / 2))
 		return PL_THINNEST;
-	for (__u32 thin = 0; thin < PL_THINNEST; thin++)
-		if (had <= FLOW_PINS << thin)
+	for (__u32 thin = 0; thin < PL_THINNEST; thin += 2)
+		if (had <= FLOW_PINS << thin / 2)
 			return thin;
 	return PL_THINNEST;
 }
@@ -1287,7 +1288,7 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 /* Forgets a record that is locked. If it has to stay it claims nothing: others passed it by. */
 static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
 {
-	__u8 marked = p->marked;
+	__u16 marked = p->marked;
 
 	quota_take_all(folio);
 	if (limits)

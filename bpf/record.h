@@ -141,9 +141,8 @@ struct pl_page {
 	__u8 freed;    /* the folio was freed with `pins` pins */
 	__u8 zone;     /* 1 + enum zone_type, from the first sweep on; 0: not known */
 	__u16 node;    /* of NUMA, when the zone is known */
-	__u8 thin;     /* 1 in 2^thin of such folios have a record */
-	__u8 marked;   /* 1 + order that its mark is for, see struct pl_sieve; 0: none */
-	__u16 pad;
+	__u16 thin;    /* 1 in 2^thin of such folios have a record */
+	__u16 marked;  /* 1 + order that its mark is for, see struct pl_sieve; 0: none */
 	__u32 held;    /* of a whole record: acquired less released */
 	__u32 wrong;   /* references it lacks, see sweep_step(); as read by the last sweep */
 	__u32 over;    /* released beyond its count */
@@ -165,7 +164,7 @@ struct pl_sieve {
 #define PL_SIEVE_BLOCK 8 /* of them are a block */
 #define PL_BLOCK_SHIFT (PL_SIEVE_SHIFT + 3)
 #define PL_SIEVE_LARGE (1LL << 16)
-#define PL_THINNEST    13 /* at thinness n one block in 2^n is chosen */
+#define PL_THINNEST    12 /* at thinness n one block in 2^n is chosen */
 
 /* Who holds: a call path, the open file it came through, the process. */
 struct pl_owner {

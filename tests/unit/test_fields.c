@@ -184,6 +184,7 @@ static void test_random_records_come_back(void **state)
 			p->page.nr_slots %= PL_SLOTS + 1;
 			p->page.nr_rels %= PL_RELS + 1;
 			p->page.order %= 64;
+			p->page.thin %= PL_THINNEST + 1;
 		}
 		assert_int_equal(round_trip(&page_table, &before, &now, &out), 0);
 		memset((char *)&now + 12, 0, 4); /* no fields */

@@ -572,12 +572,39 @@ static void test_sampled_records_stand_for_as_many_as_the_rate_says(void **state
 
 	begin_tracking(s);
 	s->b->s.sample_rate = 64;
-	pin(s, s->owner, 10);
+	pin(s, s->owner, 10)->thin = 6;
 	s->sample.acquired += 630;
 	run(s, 100);
 	assert_int_equal(s->level, LEVEL_LIGHT);
 	assert_int_equal(s->r.verdict.sample_rate, 64);
 	assert_int_equal(s->r.verdict.unattributed, 0);
+}
+
+static void test_pins_on_their_way_that_were_left_out_are_no_reason_to_go_deep(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	s->sample.acquired += 5000;
+	for (int i = 0; i < 50; i++) {
+		s->b->s.stats[PL_LEFT_OUT] += 100000;
+		run(s, 1);
+	}
+	assert_int_equal(s->level, LEVEL_LIGHT);
+}
+
+static void test_before_it_gives_up_what_was_left_out_is_looked_at(void **state)
+{
+	struct scene *s = *state;
+
+	begin_tracking(s);
+	for (int i = 0; i < 1000 && s->level == LEVEL_LIGHT; i++) {
+		s->b->s.stats[PL_LEFT_OUT] += 100000;
+		run(s, 1);
+	}
+	assert_int_equal(s->level, LEVEL_DEEP);
+	run(s, 1000);
+	assert_int_equal(s->level, LEVEL_COUNTERS);
 }
 
 static void test_base_pins_explain_no_rise(void **state)
@@ -719,6 +746,8 @@ int main(void)
 		SCENE(test_more_seen_than_counted_is_no_reason_for_deep),
 		SCENE(test_the_three_steps_must_be_in_a_row),
 		SCENE(test_sampled_records_stand_for_as_many_as_the_rate_says),
+		SCENE(test_pins_on_their_way_that_were_left_out_are_no_reason_to_go_deep),
+		SCENE(test_before_it_gives_up_what_was_left_out_is_looked_at),
 		SCENE(test_base_pins_explain_no_rise),
 		SCENE(test_a_refused_deep_level_is_not_asked_for_again),
 		SCENE(test_a_refused_light_level_leaves_the_counters),
