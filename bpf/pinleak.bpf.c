@@ -43,11 +43,11 @@
 #define OVER_MAX   16 /* pins of one record that were not there and are told apart */
 #define KNOWN_BITS 23
 
-#define FLOW_BITS 12
-#define FLOW_PINS 256U /* of a flow that are recorded between two looks, whatever others pin */
-#define STACK_PINS 8 /* so many pins does it take to find out who pins */
+#define FLOW_BITS  12
+#define FLOW_PINS  256U /* of a flow that are recorded between two looks, whatever others pin */
+#define STACK_PINS 8	/* so many pins does it take to find out who pins */
 #define BLOCK	   512
-#define HANDFUL	  64 /* pages of an array that are read at once */
+#define HANDFUL	   64 /* pages of an array that are read at once */
 
 /* From BTF, before loading. */
 const volatile struct pl_hook hooks[PL_HOOKS] = {};
@@ -55,10 +55,10 @@ const volatile struct pl_layout layout = {};
 const volatile __u8 syscall_file_arg[PL_SYSCALLS] = {}; /* argument number + 1, 0: none */
 const volatile __u8 syscall_exit_seen[PL_SYSCALLS] = {};
 const volatile __u32 own_tgid = 0;
-const volatile __u8 plain = 0;	 /* the hooks are on get_user_pages(): see folio_extra() */
-const volatile __u8 follows = 0; /* what our children and their descendants pin is marked */
-const volatile __u8 limits = 0;	 /* the pins of one driver are counted: see quotas */
-const volatile __u8 thins = 0;	 /* at level light not all is recorded when much is pinned */
+const volatile __u8 plain = 0;	    /* the hooks are on get_user_pages(): see folio_extra() */
+const volatile __u8 follows = 0;    /* what our children and their descendants pin is marked */
+const volatile __u8 limits = 0;	    /* the pins of one driver are counted: see quotas */
+const volatile __u8 thins = 0;	    /* at level light not all is recorded when much is pinned */
 const volatile __u64 nr_groups = 0; /* in sieves */
 
 /* Calibrated or chosen while running. */
@@ -1288,7 +1288,7 @@ static __always_inline struct pl_page *page_create(__u64 folio, __u32 slot, __u6
 /* Forgets a record that is locked. If it has to stay it claims nothing: others passed it by. */
 static __always_inline void page_drop(void *map, __u64 folio, struct pl_page *p)
 {
-	__u16 marked = p->marked;
+	__u32 marked = p->marked;
 
 	quota_take_all(folio);
 	if (limits)
@@ -2698,8 +2698,7 @@ static __always_inline void page_outlived(struct pl_page *p, __u64 folio)
 {
 	struct reading r = {};
 
-	if (!p->marked || p->marked == p->order + 1 ||
-	    __sync_val_compare_and_swap(&p->lock, 0, 1))
+	if (!p->marked || p->marked == p->order + 1 || __sync_val_compare_and_swap(&p->lock, 0, 1))
 		return;
 	folio_read(folio, &r);
 	if (p->folio == folio && p->marked != r.order + 1) {

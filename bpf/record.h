@@ -69,16 +69,16 @@ struct pl_layout {
 	__u32 flags;
 	__u32 refcount;
 	__u32 compound_head;
-	__u32 pincount;	      /* of a large folio */
-	__u32 order;	      /* of a large folio: one byte */
-	__u32 head_bit;	      /* PG_head in flags */
-	__u32 mapping;	      /* of the folio */
-	__u32 base_page;      /* PAGE_SIZE in bytes */
-	__u32 mapcount;	      /* of a small folio */
-	__u32 large_mapcount; /* mappings of a large folio, or some of them; 0: not known */
+	__u32 pincount;	       /* of a large folio */
+	__u32 order;	       /* of a large folio: one byte */
+	__u32 head_bit;	       /* PG_head in flags */
+	__u32 mapping;	       /* of the folio */
+	__u32 base_page;       /* PAGE_SIZE in bytes */
+	__u32 mapcount;	       /* of a small folio */
+	__u32 large_mapcount;  /* mappings of a large folio, or some of them; 0: not known */
 	__u32 entire_mapcount; /* mappings of all of a large folio at once; 0: not known */
-	__u32 large_known;    /* all of them are in large_mapcount */
-	__u32 lru_bit;	      /* bits of flags */
+	__u32 large_known;     /* all of them are in large_mapcount */
+	__u32 lru_bit;	       /* bits of flags */
 	__u32 swapcache_bit;
 	__u32 swapbacked_bit;
 	__u8 zone_shift; /* where the flags keep zone and node */
@@ -141,8 +141,8 @@ struct pl_page {
 	__u8 freed;    /* the folio was freed with `pins` pins */
 	__u8 zone;     /* 1 + enum zone_type, from the first sweep on; 0: not known */
 	__u16 node;    /* of NUMA, when the zone is known */
-	__u16 thin;    /* 1 in 2^thin of such folios have a record */
-	__u16 marked;  /* 1 + order that its mark is for, see struct pl_sieve; 0: none */
+	__u32 thin;    /* 1 in 2^thin of such folios have a record */
+	__u32 marked;  /* 1 + order that its mark is for, see struct pl_sieve; 0: none */
 	__u32 held;    /* of a whole record: acquired less released */
 	__u32 wrong;   /* references it lacks, see sweep_step(); as read by the last sweep */
 	__u32 over;    /* released beyond its count */
@@ -156,7 +156,7 @@ struct pl_page {
  */
 struct pl_sieve {
 	__u64 small; /* a bit for each small folio that has a record */
-	__u64 mesh;  /* bit n: chosen at thinness n; PL_SIEVE_LARGE for each record of a large one */
+	__u64 mesh; /* bit n: chosen at thinness n; PL_SIEVE_LARGE for each record of a large one */
 };
 
 #define PL_PAGE_SHIFT  6 /* of a struct page's size */

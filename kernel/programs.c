@@ -27,9 +27,9 @@
 #define ZONES_MAX    (1 << 20)	/* bytes of /proc/zoneinfo */
 #define SIEVE_MAX    (4U << 20) /* bytes: before 6.7 a map's element has at most so many */
 /* Pins that are recorded in a second before any are left out: about 1 % of a processor. */
-#define RATION_S     1024
-#define RATION_MOST  16384 /* saved up */
-#define HOUR_NS	     3600000000000ULL
+#define RATION_S    1024
+#define RATION_MOST 16384 /* saved up */
+#define HOUR_NS	    3600000000000ULL
 
 int programs_fail(struct programs *ps, int err, const char *format, ...)
 {

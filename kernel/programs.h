@@ -30,9 +30,9 @@ struct programs {
 	} hooked[PROGRAMS_MAX];
 	size_t nr_hooked;
 	struct pl_quota
-		*quota;	 /* of the driver that has a limit, as the programs see it; or NULL */
+		*quota;	   /* of the driver that has a limit, as the programs see it; or NULL */
 	uint64_t dealt_ns; /* when it was last said how much is recorded */
-	char error[256]; /* what went wrong last, for people; "" */
+	char error[256];   /* what went wrong last, for people; "" */
 };
 
 /* Keeps the text in error and returns err. */
