@@ -96,9 +96,11 @@ def assert_a_million_in_a_thousand(level):
     assert v["proof"]["incomplete"], v["proof"]
     assert loss["pins_table_full"] and loss["pins_not_chosen"] > taken // 2, loss
     assert_told(w, **served)
-    # each folio that is chosen stands for as many as the rate says
+    # Each folio that is chosen stands for as many as the rate says: one in 128, or half of them
+    # when the table was still full at the look after.
     rate = v["proof"]["sample_rate"]
-    assert rate == 128 and 2000 < w.summary["leaked_pins"] * rate < 8000, (rate, w.summary)
+    assert rate in (128, 256), rate
+    assert 1000 < w.summary["leaked_pins"] * rate < 8000, (rate, w.summary)
 
 
 def test_a_million_pins_in_a_table_of_a_thousand_are_counted_at_level_light():
@@ -139,9 +141,11 @@ def test_files_and_owners_beyond_the_table_are_counted():
             there = len(json.loads(sh("bpftool --json map dump name owners")))
             w.stop()
     assert_only(w, "leaky")
-    # the leak's owner, a hundred of files, and then one call after the other without a file
+    # the leak's owner, a hundred of files, and then one call after the other without a file;
+    # somebody else may have pinned something since
     assert 90 < there <= 100, there
-    assert_told(w, files_table_full=50, owners_table_full=1 + 150 - there)
+    assert_told(w, files_table_full=50)
+    assert 0 <= w.summary["loss"]["owners_table_full"] - (1 + 150 - there) <= 3, (there, w.summary)
     assert w.summary["leaked_pins"] == 5, w.summary
 
 
