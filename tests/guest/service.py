@@ -62,8 +62,8 @@ def verdicts():
 
 
 @contextlib.contextmanager
-def service(settings=""):
-    """The unit as it is installed, but for the path of the program."""
+def service(settings="", watchdog="60s"):
+    """The unit as it is installed, but for the path of the program, and how soon it may hang."""
     load("leaky")
     shutil.rmtree("/var/lib/pinleak", ignore_errors=True)
     configure(settings)
@@ -71,7 +71,7 @@ def service(settings=""):
     unit = read(f"{ROOT}/systemd/pinleak.service.in")
     with open(UNIT, "w", encoding="ascii") as f:
         f.write(unit.replace("@bindir@/pinleak", PROGRAM)
-                .replace("WatchdogSec=60s", "WatchdogSec=20s"))
+                .replace("WatchdogSec=60s", f"WatchdogSec={watchdog}"))
     sh("systemctl daemon-reload && systemctl start pinleak")
     try:
         yield
@@ -143,7 +143,7 @@ def test_a_limit_of_the_configuration_is_held_with_the_rights_of_the_unit():
 
 
 def test_one_that_is_killed_or_hangs_is_started_anew():
-    with service():
+    with service(watchdog="20s"):
         sh("systemctl kill --kill-whom=main -s KILL pinleak")
         until(lambda: show("NRestarts") == "1" and show("ActiveState") == "active", "a new start")
         sh("systemctl kill --kill-whom=main -s STOP pinleak")
