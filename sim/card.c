@@ -205,13 +205,17 @@ static void write_head(FILE *to, const json_t *score)
 {
 	fprintf(to,
 		"# Score card\n\n"
-		"Written by `make scorecard`; not to be edited. pinleak %s, %s, seed %.0f.\n"
+		"Written by `build/sim/scorecard --seed %.0f --years %g --days %g --rounds %.0f`, not to\n"
+		"be edited: pinleak %s, %s.\n"
 		"What the monitor decides about simulated machines, held against the truth that only the\n"
 		"simulator knows; the same seed gives the same card. A sample costs %.0f ns while nothing\n"
 		"is suspected, the simulator's part included.\n\n",
+		json_number_value(json_object_get(score, "seed")),
+		json_number_value(json_object_get(score, "years")),
+		json_number_value(json_object_get(score, "days")),
+		json_number_value(json_object_get(score, "rounds")),
 		json_string_value(json_object_get(score, "version")),
 		json_string_value(json_object_get(score, "date")),
-		json_number_value(json_object_get(score, "seed")),
 		json_number_value(json_object_get(score, "ns_a_sample")));
 }
 

@@ -273,8 +273,9 @@ static json_t *head(const struct settings *s)
 	time_t now = time(NULL);
 
 	strftime(date, sizeof(date), "%Y-%m-%d", gmtime(&now));
-	return json_pack("{s:s, s:s, s:s, s:I, s:f}", "type", "scorecard", "version",
-			 PINLEAK_VERSION, "date", date, "seed", (json_int_t)s->seed, "ns_a_sample",
+	return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:I, s:f}", "type", "scorecard", "version",
+			 PINLEAK_VERSION, "date", date, "seed", (json_int_t)s->seed, "years",
+			 s->years, "days", s->days, "rounds", (json_int_t)s->rounds, "ns_a_sample",
 			 bench(s));
 }
 

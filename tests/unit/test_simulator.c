@@ -531,8 +531,9 @@ static void the_battery_is_added_up(void **state)
 
 	(void)state;
 	assert_int_equal(write_battery(path, text), strlen(text));
-	score = json_pack("{s:s, s:s, s:i, s:f, s:o}", "version", "1", "date", "2026-11-22", "seed",
-			  1, "ns_a_sample", 70.0, "battery", score_battery(path, &line));
+	score = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:o}", "version", "1", "date",
+			  "2026-11-22", "seed", 1, "years", 100, "days", 30, "rounds", 2,
+			  "ns_a_sample", 70.0, "battery", score_battery(path, &line));
 	unlink(path);
 	assert_non_null(score);
 	totals = json_object_get(json_object_get(score, "battery"), "totals");
@@ -542,6 +543,7 @@ static void the_battery_is_added_up(void **state)
 	to = open_memstream(&page, &size);
 	card_write(to, score);
 	fclose(to);
+	assert_non_null(strstr(page, "scorecard --seed 1 --years 100 --days 30 --rounds 2`"));
 	assert_non_null(strstr(page, "| 6.12 | idle | 1/min | 3 s | 5 s | yes | 0 |\n"));
 	assert_non_null(strstr(page, "| 6.1 | fio | – | – | – | no | 1 |\n"));
 	free(page);
